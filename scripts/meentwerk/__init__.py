@@ -1,0 +1,1 @@
+"""Run Mastodon as public infrastructure."""
