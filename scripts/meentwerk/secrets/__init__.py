@@ -1,0 +1,1 @@
+"""The secrets of an instance: born encrypted, kept in its inventory, never shown."""
