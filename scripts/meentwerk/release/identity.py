@@ -24,6 +24,9 @@ from meentwerk.errors import UsageError
 CONTRACT = 1
 DEBIAN = "13"
 Architecture = Literal["amd64", "arm64"]
+# What hosts rely on; docs/architecture.md has the release contract
+PROGRAMS = tuple(f"bin/{name}" for name in ("web", "sidekiq", "streaming", "migrate", "tootctl", "batch", "check"))
+PAGES = ("public/404.html", "public/500.html")
 
 _IDENTIFIER = re.compile(
     r"(?P<name>[a-z][a-z0-9]*)-(?P<version>[0-9][A-Za-z0-9.+~]*)-debian(?P<debian>[0-9]+)-(?P<architecture>amd64|arm64)"
@@ -173,6 +176,18 @@ def _walk(root: Path, folder: Path, exclude: Sequence[str]) -> Iterator[Entry]:
             )
 
 
+def check_contract(entries: Sequence[Entry]) -> None:
+    """Refuse a tree that lacks something every release has under the release contract."""
+    kinds = {entry.path.as_posix(): entry.kind for entry in entries}
+    missing = [f"{program} (executable)" for program in PROGRAMS if kinds.get(program) != "executable"]
+    missing += [page for page in PAGES if page not in kinds]
+    if missing:
+        raise UsageError(
+            f"The source is no release yet; it lacks: {', '.join(missing)}.",
+            "Add them (chmod +x for programs): hosts start a release through these names only.",
+        )
+
+
 def check_member(name: str) -> None:
     """Refuse a path that could land outside the folder it is unpacked in, or that a terminal could not show."""
     parts = name.split("/")
@@ -223,4 +238,5 @@ def identify(
 ) -> tuple[ReleaseId, list[Entry]]:
     """Give a source tree's identifier and the entries it was computed from."""
     entries = scan(source, exclude)
+    check_contract(entries)
     return ReleaseId(flavour.name, content_version(flavour, entries), architecture), entries

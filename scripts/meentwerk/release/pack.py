@@ -79,11 +79,11 @@ def _why_build(archive: Path, line: str) -> str:
     """Say why a release must be built; empty when it need not."""
     missing = [path.name for path in (archive, *companions(archive)) if not path.is_file()]
     if len(missing) == 1 + len(companions(archive)):
-        return "there is none yet"
+        return "there was none"
     if missing:
-        return f"it is incomplete: {', '.join(missing)} missing"
+        return f"it was incomplete: {', '.join(missing)} missing"
     if not line:
-        return "there is no signing key yet"
+        return "there was no signing key"
     # A release that fails here is never signed again as it is: that would bless whatever somebody put there
     with tempfile.NamedTemporaryFile("w", prefix="meentwerk-signers-", encoding="utf-8") as signers:
         signers.write(f"{line}\n")

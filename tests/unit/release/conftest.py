@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from meentwerk.release import sign
-from meentwerk.release.identity import Flavour
+from meentwerk.release.identity import PAGES, PROGRAMS, Flavour
 from meentwerk.release.pack import Packed, Request, pack
 
 
@@ -23,15 +23,17 @@ def flavour() -> Flavour:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Return an application of two files, a link and what nobody wants in a release."""
+    """Return the smallest application that is a release, with what nobody wants in a release."""
     root = tmp_path / "app"
     (root / "bin").mkdir(parents=True)
     (root / "public").mkdir()
     (root / "__pycache__").mkdir()
     (root / "__pycache__" / "x.pyc").write_bytes(b"\0")
-    (root / "bin" / "web").write_text("#!/bin/sh\n")
-    (root / "bin" / "web").chmod(0o700)
-    (root / "public" / "500.html").write_text("<p>broken</p>\n")
+    for program in PROGRAMS:
+        (root / program).write_text("#!/bin/sh\n")
+        (root / program).chmod(0o700)
+    for page in PAGES:
+        (root / page).write_text("<p>broken</p>\n")
     (root / "public" / "index.html").symlink_to("500.html")
     return root
 

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from meentwerk.errors import UsageError
-from meentwerk.release.identity import Flavour, ReleaseId, check_member, content_version, machine_architecture, scan
+from meentwerk.release.identity import (
+    Flavour,
+    ReleaseId,
+    check_member,
+    content_version,
+    identify,
+    machine_architecture,
+    scan,
+)
 
 
 def test_an_identifier_survives_being_read() -> None:
@@ -75,6 +83,19 @@ def test_an_accepted_name_stays_below_its_folder(name: str) -> None:
     except UsageError:
         return
     assert os.path.normpath(f"/release/{name}").startswith("/release/")
+
+
+@pytest.mark.parametrize("name", ["bin/web", "bin/check", "public/500.html"])
+def test_a_tree_that_is_no_release_says_what_it_lacks(source: Path, flavour: Flavour, name: str) -> None:
+    (source / name).unlink()
+    with pytest.raises(UsageError, match=name):
+        identify(source, flavour, "amd64")
+
+
+def test_a_program_must_be_executable(source: Path, flavour: Flavour) -> None:
+    (source / "bin/migrate").chmod(0o644)
+    with pytest.raises(UsageError, match=r"bin/migrate \(executable\)"):
+        identify(source, flavour, "amd64")
 
 
 def test_an_empty_or_missing_source_says_which_setting_to_check(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.release import pack as module
 from meentwerk.release.archive import modification_time, sha256
-from meentwerk.release.identity import Entry, ReleaseId, identify
+from meentwerk.release.identity import PAGES, PROGRAMS, Entry, ReleaseId, identify
 from meentwerk.release.pack import Packed, Request, companions, pack
 
 
@@ -45,17 +45,15 @@ def test_members_are_sorted_owned_by_root_and_below_one_folder(packed: Packed, t
         "",
         "/release.json",
         "/bin",
-        "/bin/web",
+        *sorted(f"/{program}" for program in PROGRAMS),
         "/public",
-        "/public/500.html",
+        *(f"/{page}" for page in PAGES),
         "/public/index.html",
     ]
     assert {(m.uid, m.gid, m.uname, m.gname) for m in found} == {(0, 0, "root", "root")}
-    assert {m.name.rpartition("/")[2]: m.mode for m in found if m.isreg()} == {
-        "release.json": 0o644,
-        "web": 0o755,
-        "500.html": 0o644,
-    }
+    modes = {member.name.removeprefix(f"{top}/"): member.mode for member in found}
+    assert {modes[name] for name in (*PROGRAMS, "bin", "public")} == {0o755}
+    assert {modes[name] for name in (*PAGES, "release.json")} == {0o644}
 
 
 def test_building_twice_gives_the_same_bytes(request_: Request, packed: Packed) -> None:
@@ -91,7 +89,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(request_: Request) -
 def test_an_incomplete_or_damaged_release_is_built_again(request_: Request, packed: Packed, suffix: str) -> None:
     path = packed.archive.with_name(packed.archive.name + suffix)
     path.unlink()
-    assert pack(request_).reason == f"it is incomplete: {path.name} missing"
+    assert pack(request_).reason == f"it was incomplete: {path.name} missing"
     path.write_text("nonsense")
     assert pack(request_).changed
     assert not pack(request_).changed
@@ -130,7 +128,7 @@ def test_an_interrupted_build_leaves_nothing_final_and_the_next_clears_up(
 def test_dying_between_the_renames_is_repaired(request_: Request, packed: Packed) -> None:
     packed.archive.unlink()
     assert not (request_.output / packed.archive.name).exists()
-    assert pack(request_).reason.startswith("it is incomplete")
+    assert pack(request_).reason.startswith("it was incomplete")
 
 
 def test_a_source_that_changes_underneath_is_refused(request_: Request, monkeypatch: pytest.MonkeyPatch) -> None:
