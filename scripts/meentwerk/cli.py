@@ -42,6 +42,7 @@ COMMANDS = {
     "release": "meentwerk.release.cli",
     "secrets": "meentwerk.secrets.cli",
     "docs": "meentwerk.docs.cli",
+    "demo": "meentwerk.demo",
 }
 for _name, _module in COMMANDS.items():
     if find_spec(_module.rpartition(".")[0]) and find_spec(_module):

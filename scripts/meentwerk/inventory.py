@@ -10,7 +10,10 @@ from typing import Any
 from meentwerk.console import note
 from meentwerk.errors import MeentwerkError, UsageError
 
+ROOT = Path(__file__).resolve().parents[2]
 INSTANCES_GROUP = "mastodon_instances"
+# An entry may leave out what the role that reads it has a default for
+ENTRY_DEFAULTS = ROOT / "roles/instance/defaults/main.yml"
 
 
 @cache
@@ -152,14 +155,15 @@ class Inventory:
         """Say whether `variable` is set for `host`, without evaluating it."""
         return variable in self._of(host)
 
-    def value(self, host: str, variable: str, default: Any = None) -> Any:  # noqa: ANN401  # a variable holds anything
-        """Return a variable as a task on `host` would see it, templates evaluated; a missing one gives `default`."""
+    def value(self, host: str, variable: str) -> Any:  # noqa: ANN401  # a variable holds anything
+        """Return a variable of an entry as a play sees it, defaults and templates included; None where unset."""
         from ansible.errors import AnsibleError  # noqa: PLC0415
         from ansible.template import Templar  # type: ignore[import-untyped]  # noqa: PLC0415
 
-        variables = self._of(host)
+        defaults = self._loader.load_from_file(str(ENTRY_DEFAULTS), trusted_as_template=True)
+        variables = defaults | self._of(host)
         if variable not in variables:
-            return default
+            return None
         try:
             return Templar(loader=self._loader, variables=variables).template(variables[variable])
         except AnsibleError as error:

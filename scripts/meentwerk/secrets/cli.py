@@ -147,12 +147,13 @@ def login(
     _refuse_version_control(output)
     vault, source = _open(inventory, vault_id, vault_password_file, ask_vault_password)
     password = store.load(source, vault, instance)["owner_password"]
-    owner = source.value(instance, "instance_owner", {})
-    domain = source.value(instance, "instance_web_domain") or source.value(instance, "instance_domain")
-    if not domain or not {"username", "email"} <= set(owner):
+    domain = source.value(instance, "instance_web_domain")
+    owner = source.value(instance, "instance_owner") or {}
+    if not (domain and owner.get("username") and owner.get("email")):
         raise UsageError(
-            f"{instance} lacks instance_domain or instance_owner (username, email) in {source.folder}",
-            "complete the department's entry",
+            f"the entry of {instance} in {source.folder} is incomplete: "
+            "needed are instance_domain, and instance_contact or instance_owner",
+            "ansible-playbook playbooks/validate.yml names everything that is missing",
         )
     text = yaml.safe_dump(
         {

@@ -45,6 +45,7 @@ def render(instance: str, vaulted: Mapping[str, str]) -> str:
 
 def parse(text: str) -> Document:
     """Parse a secrets file, or raise MalformedError."""
+    text = text if text.endswith("\n") else text + "\n"
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
@@ -72,8 +73,6 @@ def extend(document: Document, vaulted: Mapping[str, str]) -> str:
     """Return the document's text with `vaulted` added behind its last entry, every other byte as it was."""
     lines = document.text.splitlines(keepends=True)
     before, behind = lines[: document.end_line], lines[document.end_line :]
-    if before and not before[-1].endswith("\n"):
-        before[-1] += "\n"
     extended = "".join([*before, *_lines(vaulted, document.indent), *behind])
     entries = parse(extended).entries
     kept = {name: entry.text for name, entry in document.entries.items()}
