@@ -1,0 +1,410 @@
+"""Two database hosts: one reachable by its socket only, one by the network for those who may."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+PSQL = "psql -X --no-align --tuples-only --set ON_ERROR_STOP=1"
+BOTH = ["postgresql-1", "postgresql-2"]
+
+
+@pytest.fixture
+def local() -> Host:
+    return reach("postgresql-1")
+
+
+@pytest.fixture
+def remote() -> Host:
+    return reach("postgresql-2")
+
+
+def reach(name: str) -> Host:
+    return Host.get_host(f"ansible://{name}", ansible_inventory=os.environ["MOLECULE_HOSTS"])
+
+
+def ask(host: Host, sql: str, user: str = "postgres", database: str = "postgres") -> str:
+    """Answer of one statement, asked on the host itself through the socket."""
+    return host.check_output(f"cd / && runuser -u {user} -- {PSQL} -d {database} -c %s", sql)
+
+
+def come(host: Host, password: str = "only-for-this-test-1", statement: str = "SELECT 1", **parts: str) -> Any:
+    """Come from another host with libpq, the certificate verified unless told otherwise."""
+    wanted = {
+        "host": "database.example.test",
+        "user": "mastodon",
+        "dbname": "mastodon",
+        "sslmode": "verify-full",
+        "sslrootcert": "/etc/ssl/authority.crt",
+        "connect_timeout": "5",
+    } | parts
+    info = " ".join(f"{key}={value}" for key, value in wanted.items())
+    return host.run(f"PGPASSWORD=%s {PSQL} %s -c %s", password, info, statement)
+
+
+def converge(limit: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """Run the scenario's converge again with other variables."""
+    return subprocess.run(
+        ["ansible-playbook", f"--inventory={os.environ['MOLECULE_HOSTS']}", f"--limit={limit}"]
+        + [f"--extra-vars={json.dumps(variables)}", str(SCENARIO / "converge.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
+        env=dict(os.environ, COLUMNS="2000"),
+    )
+
+
+def flat(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((done.stdout + done.stderr).split())
+
+
+# --- what holds on both hosts
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_cluster_is_made_to_last(name: str) -> None:
+    host = reach(name)
+    assert ask(host, "SHOW data_checksums") == "on"
+    seen = ask(
+        host,
+        "SELECT pg_encoding_to_char(encoding), datlocprovider, datlocale, datcollate, datctype"
+        " FROM pg_database WHERE datname = 'mastodon'",
+    )
+    assert seen == "UTF8|b|C.UTF-8|C|C.UTF-8"
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_letters_beyond_ascii_fold_and_are_found(name: str) -> None:
+    """Hashtags are unique without case, accounts are found by words of their display name."""
+    host = reach(name)
+    assert ask(host, "SELECT lower('ÉCOLE ŁÓDŹ Ünter')", "mastodon", "mastodon") == "école łódź ünter"
+    words = ask(host, "SELECT to_tsvector('simple', 'Café Ærø (Ўзбек)')", "mastodon", "mastodon")
+    assert set(words.split()) == {"'café':1", "'ærø':2", "'ўзбек':3"}
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_roles_are_no_superusers(name: str) -> None:
+    rights = ask(
+        reach(name),
+        "SELECT bool_or(rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls)"
+        " FROM pg_roles WHERE rolcanlogin AND rolname <> 'postgres'",
+    )
+    assert rights == "f"
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_configuration_is_closed_to_others(name: str) -> None:
+    host = reach(name)
+    assert host.check_output("find /etc/postgresql/17/main -perm /o=rwx") == ""
+    assert host.file("/var/lib/postgresql/17/main").mode == 0o700
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_every_setting_of_the_files_is_in_force(name: str) -> None:
+    host = reach(name)
+    assert ask(host, "SELECT count(*) FROM pg_settings WHERE pending_restart") == "0"
+    assert ask(host, "SELECT count(*) FROM pg_file_settings WHERE error IS NOT NULL") == "0"
+    assert ask(host, "SELECT count(*) FROM pg_hba_file_rules WHERE error IS NOT NULL") == "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "postgresql-1",
+            {
+                "shared_buffers": "256MB",
+                "effective_cache_size": "768MB",
+                "work_mem": "4MB",
+                "maintenance_work_mem": "64MB",
+                "autovacuum_work_mem": "32MB",
+                "max_connections": "100",
+                "max_wal_size": "1GB",
+                "min_wal_size": "256MB",
+                "track_activity_query_size": "2kB",
+                "ssl": "off",
+            },
+        ),
+        (
+            "postgresql-2",
+            {
+                "shared_buffers": "512MB",
+                "effective_cache_size": "1536MB",
+                "work_mem": "8MB",
+                "maintenance_work_mem": "128MB",
+                "autovacuum_work_mem": "64MB",
+                "max_connections": "60",
+                "max_wal_size": "2GB",
+                "min_wal_size": "512MB",
+                "ssl": "on",
+                "ssl_min_protocol_version": "TLSv1.2",
+            },
+        ),
+    ],
+)
+def test_memory_turns_into_settings(name: str, expected: dict[str, str]) -> None:
+    host = reach(name)
+    assert {setting: ask(host, f"SHOW {setting}") for setting in expected} == expected
+
+
+def test_service_comes_back_after_a_boot(local: Host) -> None:
+    assert local.service("postgresql").is_enabled
+    assert local.check_output("pg_lsclusters -h").split()[3] == "online"
+    assert "auto" in local.file("/etc/postgresql/17/main/start.conf").content_string
+
+
+# --- the socket
+
+
+def test_nothing_listens_on_the_network(local: Host) -> None:
+    assert ":5432" not in local.check_output("ss --no-header --listening --tcp --numeric")
+
+
+def test_owner_is_known_by_its_operating_system_user(local: Host) -> None:
+    assert ask(local, "SELECT current_user", "mastodon", "mastodon") == "mastodon"
+    ask(local, "CREATE TABLE probe (id int); DROP TABLE probe", "mastodon", "mastodon")
+
+
+@pytest.mark.parametrize("role", ["mastodon", "postgres"])
+def test_another_operating_system_user_is_nobody(local: Host, role: str) -> None:
+    refused = local.run(f"cd / && runuser -u somebody -- {PSQL} -U {role} -d mastodon -c 'SELECT 1'")
+    assert refused.rc != 0
+    assert "Peer authentication failed" in refused.stderr
+
+
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_owner_enters_no_other_database(local: Host, database: str) -> None:
+    refused = local.run(f"cd / && runuser -u mastodon -- {PSQL} -d {database} -c 'SELECT 1'")
+    assert refused.rc != 0
+    assert "permission denied for database" in refused.stderr
+
+
+def test_another_role_cannot_create_in_the_public_schema(local: Host) -> None:
+    refused = ask(local, "SELECT has_schema_privilege('public', 'public', 'CREATE')", database="mastodon")
+    assert refused == "f"
+
+
+def test_what_people_wrote_is_not_logged(local: Host) -> None:
+    ask(local, "CREATE TABLE IF NOT EXISTS people (mail text UNIQUE)", "mastodon", "mastodon")
+    ask(local, "INSERT INTO people VALUES ('secret-of@example.org') ON CONFLICT DO NOTHING", "mastodon", "mastodon")
+    twice = local.run(
+        f"cd / && runuser -u mastodon -- {PSQL} -d mastodon -c %s",
+        "INSERT INTO people VALUES ('secret-of@example.org')",
+    )
+    assert twice.rc != 0
+    journal = local.check_output("journalctl --unit postgresql@17-main --no-pager")
+    assert "duplicate key value violates unique constraint" in journal
+    assert "secret-of@example.org" not in journal
+    assert "secret-of" not in local.check_output("cat /var/log/postgresql/*.log || true")
+
+
+def test_statements_are_counted_without_their_values(local: Host) -> None:
+    ask(local, "SELECT count(*) FROM people WHERE mail = 'counted@example.org'", "mastodon", "mastodon")
+    counted = ask(
+        local, "SELECT query FROM pg_stat_statements WHERE query LIKE '%FROM people WHERE%'", "mastodon", "mastodon"
+    )
+    assert "$1" in counted
+    assert "counted@example.org" not in counted
+
+
+def test_planner_uses_the_settings(local: Host) -> None:
+    plan = ask(local, "EXPLAIN (SETTINGS, FORMAT JSON) SELECT * FROM pg_class", "mastodon", "mastodon")
+    settings = json.loads(plan)[0]["Settings"]
+    assert settings["random_page_cost"] == "1.1"
+    assert settings["jit"] == "off"
+
+
+def test_a_written_row_survives_a_crash_and_a_restart(local: Host) -> None:
+    ask(local, "CREATE TABLE IF NOT EXISTS survivors (note text)", "mastodon", "mastodon")
+    ask(local, "INSERT INTO survivors VALUES ('written')", "mastodon", "mastodon")
+    local.check_output("systemctl kill --signal=KILL postgresql@17-main")
+    local.check_output("systemctl restart postgresql@17-main")
+    assert ask(local, "SELECT DISTINCT note FROM survivors", "mastodon", "mastodon") == "written"
+
+
+# --- the network
+
+
+@pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
+def test_client_comes_by_name_and_verifies(local: Host, protocol: str) -> None:
+    answer = come(
+        local,
+        statement="SELECT version || ' ' || cipher FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+        ssl_min_protocol_version=protocol,
+        ssl_max_protocol_version=protocol,
+    )
+    assert answer.rc == 0, answer.stderr
+    assert answer.stdout.startswith(protocol)
+
+
+@pytest.mark.parametrize("address", ["10.87.23.12", "fd87:6d65:656e::23:12"])
+def test_client_comes_over_both_protocols(local: Host, address: str) -> None:
+    answer = come(local, hostaddr=address)
+    assert answer.rc == 0, answer.stderr
+
+
+@pytest.mark.parametrize("address", ["10.87.23.12", "fd87:6d65:656e::23:12"])
+def test_without_tls_nobody_comes(local: Host, address: str) -> None:
+    refused = come(local, sslmode="disable", hostaddr=address)
+    assert refused.rc != 0
+    assert "no encryption" in refused.stderr
+
+
+def test_old_tls_is_refused(local: Host) -> None:
+    refused = come(local, ssl_min_protocol_version="TLSv1", ssl_max_protocol_version="TLSv1.1")
+    assert refused.rc != 0
+
+
+def test_wrong_password_is_refused_and_logged(local: Host, remote: Host) -> None:
+    refused = come(local, password="not-the-password")
+    assert refused.rc != 0
+    assert "password authentication failed" in refused.stderr
+    journal = remote.check_output(
+        "journalctl --unit postgresql@17-main --no-pager --grep 'password authentication failed'"
+    )
+    assert 'for user "mastodon"' in journal
+    assert "not-the-password" not in journal
+
+
+@pytest.mark.parametrize(
+    ("user", "database"), [("mastodon", "archive"), ("archive", "archive"), ("mastodon", "postgres")]
+)
+def test_other_databases_and_users_are_refused(local: Host, user: str, database: str) -> None:
+    refused = come(local, user=user, dbname=database, password=f"only-for-this-test-{2 if user == 'archive' else 1}")
+    assert refused.rc != 0
+    assert "no pg_hba.conf entry" in refused.stderr
+
+
+def test_an_address_that_was_not_named_is_refused(remote: Host) -> None:
+    """The database host itself is no client: only 10.87.23.11 may come over IPv4."""
+    refused = come(remote, hostaddr="10.87.23.12")
+    assert refused.rc != 0
+    assert "no pg_hba.conf entry" in refused.stderr
+
+
+def test_passwords_are_kept_as_scram_verifiers(remote: Host) -> None:
+    kinds = ask(remote, "SELECT DISTINCT left(rolpassword, 14) FROM pg_authid WHERE rolpassword IS NOT NULL")
+    assert kinds == "SCRAM-SHA-256$"
+
+
+# --- running the role again
+
+
+def started(host: Host) -> str:
+    return ask(host, "SELECT pg_postmaster_start_time()")
+
+
+def test_second_run_restarts_nothing() -> None:
+    before = [started(reach(name)) for name in BOTH]
+    done = converge("all")
+    assert done.returncode == 0, done.stdout
+    assert [started(reach(name)) for name in BOTH] == before
+
+
+def test_restart_only_when_a_setting_needs_it(local: Host) -> None:
+    before = started(local)
+    extra = {"track_activity_query_size": 2048, "vacuum_cost_page_miss": 3}
+    assert converge("postgresql-1", postgresql_extra_settings=extra | {"log_temp_files": "20MB"}).returncode == 0
+    assert ask(local, "SHOW log_temp_files") == "20MB"
+    assert started(local) == before
+    assert converge("postgresql-1", postgresql_max_connections=90).returncode == 0
+    assert ask(local, "SHOW max_connections") == "90"
+    assert started(local) != before
+    assert converge("postgresql-1").returncode == 0
+    assert ask(local, "SHOW max_connections") == "100"
+
+
+def test_run_cut_off_before_the_reload_is_finished_by_the_next(local: Host) -> None:
+    """The files are new, nobody told the server: the next run does."""
+    local.check_output(
+        "sed -i 's/^log_temp_files.*/log_temp_files = 30MB/' /etc/postgresql/17/main/conf.d/meentwerk.conf"
+    )
+    assert ask(local, "SHOW log_temp_files") == "10MB"
+    assert converge("postgresql-1").returncode == 0
+    local.check_output("touch /etc/postgresql/17/main/pg_hba.conf")
+    before = ask(local, "SELECT pg_conf_load_time()")
+    done = converge("postgresql-1")
+    assert done.returncode == 0
+    assert ask(local, "SELECT pg_conf_load_time()") != before
+    assert "changed=0" in converge("postgresql-1").stdout
+
+
+def test_renewed_certificate_is_loaded_without_a_restart(remote: Host) -> None:
+    before = started(remote), ask(remote, "SELECT pg_conf_load_time()")
+    remote.check_output("touch /etc/ssl/meentwerk/database.example.test/fullchain.pem")
+    assert converge("postgresql-2").returncode == 0
+    assert started(remote) == before[0]
+    assert ask(remote, "SELECT pg_conf_load_time()") != before[1]
+
+
+def test_changed_password_is_changed(local: Host) -> None:
+    users = [
+        {"name": "mastodon", "password": "another-one-for-this-test"},
+        {"name": "archive", "password": "only-for-this-test-2"},
+    ]
+    assert converge("postgresql-2", postgresql_users=users).returncode == 0
+    assert come(local).rc != 0
+    assert come(local, password=users[0]["password"]).rc == 0
+    assert converge("postgresql-2").returncode == 0
+    assert come(local).rc == 0
+
+
+def test_database_of_another_collation_is_left_alone_and_explained(local: Host) -> None:
+    ask(local, "CREATE DATABASE elsewhere TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C.UTF-8'")
+    try:
+        done = converge("postgresql-1", postgresql_databases=[{"name": "elsewhere", "owner": "mastodon"}])
+        assert done.returncode != 0
+        assert "Database elsewhere has encoding UTF8, locale provider libc" in flat(done)
+        assert "pg_dump -Fc" in flat(done)
+    finally:
+        ask(local, "DROP DATABASE elsewhere")
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"postgresql_version": 16}, "postgresql_version is 16"),
+    ({"postgresql_memory_mb": 64}, "postgresql_memory_mb is 64"),
+    ({"postgresql_max_connections": 5000}, "postgresql_max_connections is 5000"),
+    ({"postgresql_users": [{"name": "postgres"}]}, "is not the superuser postgres"),
+    ({"postgresql_databases": [{"name": "Mastodon", "owner": "mastodon"}]}, "postgresql_databases names Mastodon"),
+    ({"postgresql_databases": [{"name": "mastodon", "owner": "nobody"}]}, "has owner(s) nobody"),
+    ({"postgresql_extra_settings": {"ssl_ciphers": "ALL"}}, "postgresql_extra_settings sets ssl_ciphers"),
+    ({"postgresql_extra_settings": {"log_statement": "all"}}, "postgresql_extra_settings sets log_statement"),
+    ({"postgresql_allowed_clients": []}, "Set both, or neither for the socket only"),
+    (
+        {"postgresql_listen_addresses": ["database.example.test"]},
+        "postgresql_listen_addresses has database.example.test",
+    ),
+    ({"postgresql_tls_key": ""}, "connections from other hosts must be encrypted"),
+    (
+        {"postgresql_tls_key": "/etc/ssl/nothing.pem"},
+        "/etc/ssl/nothing.pem (postgresql_tls_certificate or postgresql_tls_key)",
+    ),
+    (
+        {"postgresql_users": [{"name": "mastodon"}, {"name": "archive"}], "meentwerk_no_log": False},
+        "has no password of 16",
+    ),
+] + [
+    ({"postgresql_allowed_clients": [{"database": database, "user": "mastodon", "address": address}]}, message)
+    for database, address, message in [
+        ("mastodon", "0.0.0.0/0", "has address(es) 0.0.0.0/0"),
+        ("mastodon", "::/0", "has address(es) ::/0"),
+        ("mastodon", "10.87.23.999", "has address(es) 10.87.23.999"),
+        ("mastodon", "web.example.test", "has address(es) web.example.test"),
+        ("all", "10.87.23.11", "speaks of database(s) all"),
+    ]
+]
+
+
+@pytest.mark.parametrize(("variables", "message"), WRONG, ids=[message[:40] for _, message in WRONG])
+def test_wrong_request_is_refused_and_explained(remote: Host, variables: dict[str, Any], message: str) -> None:
+    before = ask(remote, "SELECT pg_conf_load_time()")
+    done = converge("postgresql-2", **variables)
+    assert done.returncode != 0
+    assert message in flat(done)
+    assert ask(remote, "SELECT pg_conf_load_time()") == before
