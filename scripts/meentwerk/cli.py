@@ -41,7 +41,7 @@ COMMANDS = {
     "embedded-host": "meentwerk.embedded.cli",
     "release": "meentwerk.release.cli",
     "secrets": "meentwerk.secrets.cli",
-    "docs": "meentwerk.docs.cli",
+    "docs": "meentwerk.reference",
     "demo": "meentwerk.demo",
 }
 for _name, _module in COMMANDS.items():
