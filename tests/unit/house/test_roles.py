@@ -97,12 +97,13 @@ def test_no_other_role_reads_the_entry(role: Path) -> None:
 @each_role
 def test_templates_say_who_manages_the_file(role: Path) -> None:
     texts = {path: path.read_text() for path in sorted((role / "templates").rglob("*.j2"))}
+    # A part of another template stands below that one's notice
     included = set(re.findall(r"{%-? *(?:include|import|from) *['\"]([^'\"]+)", "".join(texts.values())))
     unmarked = [
         name_of(path)
         for path, text in texts.items()
         if "".join(path.suffixes[-2:]) not in NO_COMMENTS
-        and path.name not in included
+        and str(path.relative_to(role / "templates")) not in included
         and "ansible_managed" not in "".join(text.splitlines(keepends=True)[:3])
     ]
     assert not unmarked, f"begin with {{{{ ansible_managed | comment }}}}: {unmarked}"
