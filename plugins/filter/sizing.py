@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
+from ansible.errors import AnsibleFilterError  # type: ignore[import-untyped]
 
 # What a size is meant for, and what the parts take. Measured on a real Mastodon 4.6: a puma master with two workers
-# 410 MB, sidekiq with 25 threads 330 MB, streaming 112 MB (PSS). A worker less costs 35 to 40 % of the throughput, a third
-# one brings 10 % for 165 MB; more than 5 threads only raise latency. PostgreSQL gets a quarter of the memory, as its
-# documentation advises for shared_buffers plus the working memory of its sessions.
+# 410 MB, sidekiq with 25 threads 330 MB, streaming 112 MB (PSS). A worker less costs 35 to 40 % of the throughput, a
+# third one brings 10 % for 165 MB; more than 5 threads only raise latency. PostgreSQL gets a quarter of the memory, as
+# its documentation advises for shared_buffers plus the working memory of its sessions.
 SIZES: dict[str, dict[str, int]] = {
     "small": {
         "memory_mb": 4096,

@@ -123,9 +123,10 @@ def start(host: Host) -> None:
         if SYSTEMD:
             subprocess.run(
                 [
-                    "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={_unit(host)}", "--slice=machine.slice",
-                    "-pDelegate=yes", "-pKillMode=mixed", "-pTasksMax=16384", "-pDevicePolicy=auto", "-pType=notify", "-pNotifyAccess=all",
-                    f"-pTimeoutStartSec={START_TIMEOUT:.0f}",
+                    "systemd-run", "--quiet", "--collect", "--no-block", f"--unit={_unit(host)}",
+                    "--slice=machine.slice",
+                    "-pDelegate=yes", "-pKillMode=mixed", "-pTasksMax=16384", "-pDevicePolicy=auto",
+                    "-pType=notify", "-pNotifyAccess=all", f"-pTimeoutStartSec={START_TIMEOUT:.0f}",
                     f"-pStandardOutput=append:{host.console}", f"-pStandardError=append:{host.console}",
                     *[f"--setenv={key}={value}" for key, value in environment.items()], "--setenv=IN_UNIT=1", *private,
                 ],
@@ -182,7 +183,7 @@ def console_end(host: Host) -> str:
 
 def _boot_cure(host: Host) -> str:
     if "overlay" in console_end(host) and "mount" in console_end(host):
-        return "the state folder's file system cannot carry an overlay: set MEENTWERK_STATE to a folder on ext4, xfs, btrfs or tmpfs"
+        return "the state folder cannot carry an overlay: set MEENTWERK_STATE to a folder on ext4, xfs, btrfs or tmpfs"
     return "run it again; if it stays, a local firewall may block the bridge meentwerk0"
 
 
@@ -194,7 +195,7 @@ def _alive(pid: int) -> bool:
 
 
 def stop(host: Host) -> None:
-    """End a host and remove all that it was: processes, network, cgroup, files. Harmless when parts are gone already."""
+    """End a host and remove all that it was: processes, network, cgroup, files; parts may be gone already."""
     pid = nspawn_pid(host)
     if pid:
         if SYSTEMD:

@@ -45,7 +45,7 @@ def _as_root() -> None:
         return
     may_ask = sys.stdin.isatty()
     if may_ask or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
-        os.execvp(
+        os.execvp(  # noqa: S606  this very command, as root
             "sudo",
             ["sudo", f"MEENTWERK_STATE={state_directory()}", f"PATH={os.environ['PATH']}", sys.argv[0], *sys.argv[1:]],
         )
@@ -74,6 +74,9 @@ def up(
         ),
     ] = image.MAX_AGE_DAYS,
     replace: Annotated[bool, typer.Option(help="Remove hosts of the same name first.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave running hosts of the same name and group as they are.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Boot hosts; returns when each answers on ssh. All of them come up, or none is left."""
@@ -87,7 +90,7 @@ def up(
                 "--ip4, --ip6 and --alias belong to one host", cure="start the hosts one by one, or use --inventory"
             )
         wanted = [hosts.Wanted(name, ip4, ip6, alias or [], image_name) for name in names or []]
-    started = hosts.up(wanted, group, replace=replace, max_age_days=max_age)
+    started = hosts.up(wanted, group, keep=keep, replace=replace, max_age_days=max_age)
     hosts.key_for_user()
     if json:
         show_json({"hosts": [asdict(host) for host in started]})

@@ -47,7 +47,7 @@ class Status:
 
 
 def from_inventory(path: Path) -> list[Wanted]:
-    """Read hosts from an Ansible inventory: ansible_host, embedded_host_ip6, embedded_host_aliases, embedded_host_image."""
+    """Read hosts from an Ansible inventory: ansible_host and embedded_host_ip6, _aliases and _image."""
     if not path.exists():
         raise UsageError(f"there is no inventory {path}", cure="name a YAML inventory or a folder with one")
     _start_ansible()
@@ -143,24 +143,28 @@ def _claim(wanted: Sequence[Wanted], group: str, images: dict[str, str], *, repl
 
 
 def up(
-    wanted: Sequence[Wanted], group: str = "default", *, replace: bool = False, max_age_days: float = image.MAX_AGE_DAYS
+    wanted: Sequence[Wanted],
+    group: str = "default",
+    *,
+    keep: bool = False,
+    replace: bool = False,
+    max_age_days: float = image.MAX_AGE_DAYS,
 ) -> list[Host]:
     """Boot hosts that know each other and the running ones of their group by name; all of them, or none.
 
+    With `keep`, a running host of the same name and group stays as it is.
     Raises MeentwerkError naming the host when one cannot be had; then none of the wanted ones is left behind.
     """
     _check_machine()
+    if keep:
+        running = {row.name for row in statuses() if row.state == "running" and row.group == group}
+        wanted = [each for each in wanted if each.name not in running]
     images = {name: image.ensure(name, max_age_days).folder for name in {each.image for each in wanted}}
+    image.require_space(SPACE_MB_PER_HOST * len(wanted), f"{len(wanted)} hosts")
     with locked():
         claimed = _claim(wanted, group, images, replace=replace)
-        free = image.free_mb()
         network.bridge_up()
     try:
-        if free < SPACE_MB_PER_HOST * len(claimed):
-            raise MeentwerkError(
-                f"{state_directory()} has {free} MB free; {len(claimed)} hosts need {SPACE_MB_PER_HOST * len(claimed)} MB",
-                cure="free some space, or set MEENTWERK_STATE to a folder on another disk",
-            )
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda host: _boot(host, claimed), claimed))
         _settle(group)

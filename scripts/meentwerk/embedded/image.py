@@ -137,16 +137,12 @@ def ssh_key() -> Path:
     return key
 
 
-def free_mb() -> int:
-    """Return the free megabytes where hosts and images are kept."""
-    return shutil.disk_usage(state_directory()).free // 1_000_000
-
-
-def _check_space() -> None:
-    free = free_mb()
-    if free < SPACE_MB:
+def require_space(megabytes: int, what: str) -> None:
+    """Refuse to begin what the disk cannot hold."""
+    free = shutil.disk_usage(state_directory()).free // 1_000_000
+    if free < megabytes:
         raise MeentwerkError(
-            f"{state_directory()} has {free} MB free; an image needs {SPACE_MB} MB",
+            f"{state_directory()} has {free} MB free; {what} needs {megabytes} MB",
             cure="free some space, or set MEENTWERK_STATE to a folder on another disk",
         )
 
@@ -197,7 +193,7 @@ def build_base() -> Image:
     """Build the base image from the signed Debian archive; about 20 to 50 seconds."""
     if not shutil.which("mmdebstrap"):
         raise MeentwerkError("mmdebstrap is not installed", cure="apt-get install mmdebstrap, or run scripts/bootstrap")
-    _check_space()
+    require_space(SPACE_MB, "an image")
     note(f"building the base image: Debian {SUITE} from the signed archive (about a minute)")
     mirror = os.environ.get("MEENTWERK_DEBIAN_MIRROR")
     key = ssh_key().with_suffix(".pub")
@@ -228,7 +224,8 @@ cgroup=/sys/fs/cgroup/meentwerk-build-$$
 mkdir -p $cgroup
 ( echo $BASHPID > $cgroup/cgroup.procs
   mount -t overlay meentwerk-build -o "lowerdir=$LOWER,upperdir=$DIR/tree,workdir=$DIR/work" "$DIR/root"
-  exec systemd-nspawn --quiet -D "$DIR/root" --machine=meentwerk-build-$$ --register=no --keep-unit --pipe --resolv-conf=off \
+  exec systemd-nspawn --quiet -D "$DIR/root" --machine=meentwerk-build-$$ --register=no --keep-unit --pipe \
+    --resolv-conf=off \
     /usr/bin/env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -ec "$1" < /dev/null ) && rc=0 || rc=$?
 find $cgroup -depth -type d -exec rmdir {} + 2>/dev/null || true
 exit $rc
@@ -242,7 +239,7 @@ def build_layer(name: str, parent: str, script: str, resolv_conf: str) -> Image:
         raise MeentwerkError(
             f"there is no image {parent}", cure="scripts/embedded-host image --list names those there are"
         )
-    _check_space()
+    require_space(SPACE_MB, "an image")
     with _workshop(name) as folder:
         for part in ("tree/etc", "work", "root"):
             (folder / part).mkdir(parents=True)

@@ -90,7 +90,7 @@ def _refuse_foreign_route() -> None:
             network = ipaddress.ip_network(route["dst"], strict=False)
             if network.version == 4 and network.overlaps(NETWORK4):  # noqa: PLR2004  IP version
                 raise MeentwerkError(
-                    f"this machine already has a route to {network} on {route.get('dev')}, inside the embedded hosts' {NETWORK4}",
+                    f"this machine's route to {network} on {route.get('dev')} overlaps the embedded hosts' {NETWORK4}",
                     cure="remove that route or run embedded hosts on another machine",
                 )
 
@@ -127,8 +127,8 @@ table ip {TABLE} {{
     )
     if "policy drop" in forward.stdout and BRIDGE not in forward.stdout:
         note(
-            "this machine's firewall drops forwarded packets (Docker does that), so hosts cannot reach the "
-            f"package archive. Cure: iptables -I FORWARD -i {BRIDGE} -j ACCEPT; iptables -I FORWARD -o {BRIDGE} -j ACCEPT"
+            "this machine's firewall drops forwarded packets (Docker does that): hosts cannot reach the archive. "
+            f"Cure: iptables -I FORWARD -i {BRIDGE} -j ACCEPT; iptables -I FORWARD -o {BRIDGE} -j ACCEPT"
         )
 
 

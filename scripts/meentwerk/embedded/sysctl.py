@@ -1,8 +1,8 @@
 """Machine-wide kernel settings, as a host sees them.
 
-Settings such as vm.* and kernel.* belong to the real kernel and are read-only in a host. Each host gets writable copies
-laid over them: a role can write and read back what it means to set, and nothing changes outside. What the kernel would do
-with the value is not shown by this.
+Settings such as vm.* and kernel.* belong to the real kernel and are read-only in a host. Each host gets writable
+copies laid over them: a role can write and read back what it means to set, and nothing changes outside. What the kernel
+would do with the value is not shown by this.
 """
 
 import io
@@ -13,7 +13,8 @@ from pathlib import Path
 COPIED = ("vm", "fs", "kernel", "net/core", "net/netfilter")
 # Per host already, or facts about the kernel that no one sets
 KEPT_REAL = {
-    "hostname", "domainname", "random", "overflowuid", "overflowgid", "cap_last_cap", "ns_last_pid", "osrelease", "version", "ostype",
+    "hostname", "domainname", "random", "overflowuid", "overflowgid", "cap_last_cap", "ns_last_pid", "osrelease",
+    "version", "ostype",
 }  # fmt: skip
 
 # Runs inside the host: lays a copy over each setting that exists there and cannot be written
