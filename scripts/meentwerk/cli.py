@@ -6,17 +6,20 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import import_module, metadata
-from importlib.util import find_spec
+from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
+from meentwerk import demo, reference
 from meentwerk.console import note, say, show_error
+from meentwerk.embedded import cli as embedded_host
 from meentwerk.errors import MeentwerkError
 from meentwerk.exits import Exit
+from meentwerk.release import cli as release
+from meentwerk.secrets import cli as secrets
 
 app = typer.Typer(
     name="meentwerk",
@@ -27,26 +30,25 @@ app = typer.Typer(
     help="Run Mastodon as public infrastructure.",
     epilog="""\b
 Examples:
-  meentwerk embedded-host list                   hosts booted on this machine
-  meentwerk release build sandbox                build and sign the rehearsal release
-  meentwerk secrets init NAME -i inventories/x   secrets of a new instance, encrypted at birth
-  meentwerk secrets check --all -i inventories/x every secret decrypts and is well-formed
+  meentwerk demo                                  two instances on this machine
+  meentwerk embedded-host list                    hosts booted on this machine
+  meentwerk release verify releases/ID.tar.zst --allowed-signers FILE
+  meentwerk secrets init NAME -i inventories/x    secrets of a new instance, encrypted at birth
+  meentwerk secrets check --all -i inventories/x  every secret decrypts and is well-formed
 \b
 Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 5 not allowed, 6 refused by a guard, 7 gave up waiting, 130 interrupted.""",
 )
 
-# name on the command line -> module with its `app`
 COMMANDS = {
-    "embedded-host": "meentwerk.embedded.cli",
-    "release": "meentwerk.release.cli",
-    "secrets": "meentwerk.secrets.cli",
-    "docs": "meentwerk.reference",
-    "demo": "meentwerk.demo",
+    "demo": demo.app,
+    "embedded-host": embedded_host.app,
+    "release": release.app,
+    "secrets": secrets.app,
+    "docs": reference.app,
 }
-for _name, _module in COMMANDS.items():
-    if find_spec(_module.rpartition(".")[0]) and find_spec(_module):
-        app.add_typer(import_module(_module).app, name=_name)
+for _name, _command in COMMANDS.items():
+    app.add_typer(_command, name=_name)
 
 
 def _version(value: bool) -> None:

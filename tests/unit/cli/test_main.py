@@ -1,6 +1,7 @@
 """How the command line ends: messages, exit codes, no stack traces unasked."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -118,6 +119,16 @@ def test_a_wrong_command_line_is_code_2(arguments: list[str], capsys: pytest.Cap
 def test_help_answers(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == Exit.DONE
     assert "Usage: meentwerk" in capsys.readouterr().out
+
+
+def test_examples_in_the_help_are_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.run(["--help"])
+    examples = re.findall(r"^ +meentwerk ((?:[a-z-]+ ?){1,2})", capsys.readouterr().out, flags=re.MULTILINE)
+    assert examples
+    for example in examples:
+        name, *rest = example.split()
+        command = [name] if name == "demo" else [name, rest[0]]
+        assert cli.run([*command, "--help"]) == Exit.DONE, example
 
 
 def test_sigterm_ends_with_its_code() -> None:
