@@ -73,8 +73,6 @@ def _options(
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with a code of `meentwerk.exits.Exit`."""
     signal.signal(signal.SIGTERM, _terminated)
-    # Where output is piped into `head`, dying quietly is what every Unix tool does
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(run(argv))
 
 

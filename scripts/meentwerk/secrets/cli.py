@@ -210,14 +210,10 @@ def _refuse_version_control(output: Path) -> None:
     if not folder.is_dir():
         raise UsageError(f"no folder {folder}", "make it first: mkdir -m 700 " + str(folder))
 
-    def git(*arguments: str) -> bool:
-        command = ["git", "-C", str(folder), *arguments]
-        try:
-            return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
-        except FileNotFoundError:
-            return False
-
-    if git("rev-parse", "--is-inside-work-tree") and not git("check-ignore", "--quiet", output.name):
+    if not any((above / ".git").exists() for above in (folder, *folder.parents)):
+        return
+    command = ["git", "-C", str(folder), "check-ignore", "--quiet", output.name]
+    if subprocess.run(command, capture_output=True, check=False, timeout=30).returncode != 0:
         raise MeentwerkError(
             f"{output} would lie in a git repository that does not ignore it",
             "choose a file outside of it",

@@ -207,6 +207,18 @@ def test_a_vault_id_labels_the_text(inventory: Path, password_file: Path, secret
     assert "$ANSIBLE_VAULT;1.2;AES256;production" in secrets_file.read_text()
 
 
+def test_of_several_identities_one_is_chosen_to_encrypt(
+    inventory: Path, password_file: Path, tmp_path: Path, secrets_file: Path
+) -> None:
+    other = write_password(tmp_path / "other", "other")
+    environment = os.environ | {"ANSIBLE_VAULT_ENCRYPT_IDENTITY": "second"}
+    command = [sys.executable, "-m", "meentwerk.cli", "secrets", "init", "ministry", "--inventory", str(inventory)]
+    command += ["--vault-id", f"first@{password_file}", "--vault-id", f"second@{other}"]
+    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=60)
+    assert "AES256;second" in secrets_file.read_text()
+    assert "AES256;first" not in secrets_file.read_text()
+
+
 def test_a_missing_password_file_is_named(inventory: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--inventory", str(inventory), "--vault-password-file", "/nonexistent/password"]
     assert cli.run(["secrets", "init", "ministry", *arguments]) == Exit.USAGE
