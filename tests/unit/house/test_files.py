@@ -71,6 +71,22 @@ def test_no_path_of_this_machine(texts: dict[Path, str]) -> None:
     assert not found, f"{ROOT} exists on this machine only, but stands in {found}"
 
 
+def test_mail_addresses_belong_to_nobody(texts: dict[Path, str]) -> None:
+    """Examples use the domains that RFC 2606 and RFC 6761 reserve: nobody gets mail because of an example."""
+    address = re.compile(r"\b[\w.+-]+@((?:[a-z0-9-]+\.)+[a-z]{2,})\b", re.IGNORECASE)
+    reserved = re.compile(r"(^|\.)(example\.(org|com|net)|example|test|invalid|localhost)$", re.IGNORECASE)
+    # systemd's template units and the names of OpenSSH's own algorithms look like addresses
+    other = re.compile(r"\.(service|socket|target|timer|j2|conf|slice)$|^openssh\.com$")
+    found = [
+        f"{name_of(path)}:{number}: {match[0]}"
+        for path, text in texts.items()
+        for number, line in enumerate(text.splitlines(), 1)
+        for match in address.finditer(line)
+        if not reserved.search(match[1]) and not other.search(match[1])
+    ]
+    assert not found, f"addresses that may be someone's: {found}"
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_script_is_executable(script: Path) -> None:
     assert script.read_bytes().startswith(b"#!"), f"{name_of(script)} needs a first line #!"
