@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,8 @@ def load() -> ModuleType:
     spec = importlib.util.spec_from_file_location("base_admins", ROLE / "filter_plugins" / "base_admins.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    # dataclasses look their module up there
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
