@@ -19,6 +19,8 @@ from meentwerk.errors import MeentwerkError
 SYSTEMD = Path("/run/systemd/system").is_dir()
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 10.0
+# A process that is not there after this has ended, not begun
+GRACE = 5.0
 CONSOLE_LINES = 25
 
 # Runs in a mount namespace of its own, so that every mount ends with the host.
@@ -149,9 +151,8 @@ def start(host: Host) -> None:
 
 
 def _wait(host: Host) -> None:
-    end = time.monotonic() + START_TIMEOUT
-    seen_running = False
-    while time.monotonic() < end:
+    begin = time.monotonic()
+    while time.monotonic() < begin + START_TIMEOUT:
         try:
             with socket.create_connection((host.ip4, 22), timeout=1) as connection:
                 connection.settimeout(2)
@@ -159,10 +160,8 @@ def _wait(host: Host) -> None:
                     return
         except OSError:
             pass
-        running = _alive(nspawn_pid(host))
-        if seen_running and not running:
+        if time.monotonic() > begin + GRACE and not _alive(nspawn_pid(host)):
             break
-        seen_running = seen_running or running
         time.sleep(0.05)
     raise MeentwerkError(
         f"{host.name} does not come up (no answer on {host.ip4} port 22). The end of its console:\n{console_end(host)}",

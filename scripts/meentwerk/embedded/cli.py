@@ -148,6 +148,7 @@ def image_command(
         Path | None, typer.Option(help="Make a layer: this sh script runs inside the parent.", show_default=False)
     ] = None,
     parent: Annotated[str, typer.Option(help="Image under the layer.")] = "base",
+    if_old: Annotated[bool, typer.Option("--if-old", help="Only when there is none, or it is too old.")] = False,
     list_all: Annotated[bool, typer.Option("--list", help="Only show the images there are.")] = False,
     json: Json = False,
 ) -> None:
@@ -158,7 +159,7 @@ def image_command(
             with locked("image-lock"):
                 image.build_layer(name, parent, run.read_text(), network.resolver())
         elif name == "base":
-            image.ensure("base", rebuild=True)
+            image.ensure("base", rebuild=not if_old)
         else:
             raise UsageError(
                 f"what makes the image {name}?", cure="--run SCRIPT names the script that runs inside its parent"

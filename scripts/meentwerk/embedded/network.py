@@ -50,6 +50,11 @@ def interface(host: Host) -> str:
     return f"mw{third}x{fourth}"
 
 
+def hardware_address(host: Host) -> str:
+    """Return the host's MAC, always the same for an address: neighbours remember it longer than a host may live."""
+    return ":".join(f"{part:02x}" for part in (0x02, 0x6D, *(int(part) for part in host.ip4.split("."))))
+
+
 def free_address(taken: set[str]) -> tuple[str, str]:
     """Return the next free pair of addresses, IPv4 and IPv6, for a host that names none."""
     for last in range(11, 255):
@@ -146,7 +151,21 @@ def connect(host: Host) -> None:
     """Give a host its namespace and its cable to the bridge."""
     disconnect(host)
     run("ip", "netns", "add", namespace(host))
-    run("ip", "link", "add", interface(host), "type", "veth", "peer", "name", "host0", "netns", namespace(host))
+    run(
+        "ip",
+        "link",
+        "add",
+        interface(host),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "host0",
+        "address",
+        hardware_address(host),
+        "netns",
+        namespace(host),
+    )
     run("ip", "link", "set", interface(host), "master", BRIDGE, "up")
     run(
         "ip",
