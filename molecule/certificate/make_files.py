@@ -52,7 +52,7 @@ def main(folder: Path) -> None:
     leaf = sign("switch.example.test", leaf_key, middle, middle_key, names)
     expired = sign("switch.example.test", leaf_key, middle, middle_key, names, days=-1)
     pebble = sign("pebble.example.test", pebble_key, root, root_key, ["pebble.example.test"])
-    files = {
+    files: dict[str, list[x509.Certificate] | list[Key]] = {
         "root": [root],
         "good": [leaf, middle],
         "unordered": [middle, leaf],

@@ -1,10 +1,9 @@
-"""Stand-ins for the web and streaming processes: they tell what nginx sent them, on the socket given as first argument."""
+"""Stand-ins for the web and streaming processes, on the socket of the first argument: they tell what nginx sent."""
 
 import base64
 import hashlib
 import http.server
 import json
-import os
 import socketserver
 import sys
 import time
@@ -85,5 +84,5 @@ if __name__ == "__main__":
     socket = Path(sys.argv[1])
     socket.unlink(missing_ok=True)
     server = Server(str(socket), Handler)
-    os.chmod(socket, 0o660)
+    socket.chmod(0o660)
     server.serve_forever()
