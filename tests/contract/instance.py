@@ -20,6 +20,7 @@ from .recordings import Exchange
 SCOPES = "read write follow push"
 ADMIN_SCOPES = f"{SCOPES} admin:read admin:write"
 _TIMEOUT = 30  # seconds
+TOO_MANY = 429
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Instance:
     def call(self, method: str, path: str, token: str | None = None, **arguments: Any) -> requests.Response:
         """Send one request; a status other than 2xx is an answer like any other."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.session.request(
+        response = self.session.request(
             method,
             f"{self.settings.url}{path}",
             headers=headers,
@@ -84,6 +85,9 @@ class Instance:
             allow_redirects=False,
             **arguments,
         )
+        reset = response.headers.get("X-RateLimit-Reset")
+        assert response.status_code != TOO_MANY, f"{method} {path}: too many requests from here; wait until {reset}"
+        return response
 
     def client(self, person: str | None) -> Mastodon:
         """Give Mastodon.py as a person, or as nobody."""

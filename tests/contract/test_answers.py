@@ -13,6 +13,7 @@ from .scope import scope
 from .shapes import Shape
 
 RATE_LIMIT = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+REDIRECT = 300
 CLIENT_ERROR = 400
 
 
@@ -122,6 +123,19 @@ def test_answer(endpoint: str, status: int, driven: list[Exchange], recordings: 
 
     if any(exchange.is_json for exchange in wanted):
         assert sorted({problem for exchange in got for problem in problems(exchange)}) == []
+
+
+def test_other_successes_fit_too(driven: list[Exchange], recordings: tuple[Exchange, ...]) -> None:
+    """A picture is ready at once (200) where a film was recorded (202): another status, the same thing."""
+    answers = {(exchange.endpoint, exchange.status) for exchange in recordings}
+    others = [
+        exchange
+        for exchange in driven
+        if exchange.endpoint in scope().covered
+        and exchange.status < REDIRECT
+        and (exchange.endpoint, exchange.status) not in answers
+    ]
+    assert sorted({f"{e.endpoint} {e.status}: {problem}" for e in others for problem in problems(e)}) == []
 
 
 def test_refusals_have_the_recorded_form(driven: list[Exchange]) -> None:

@@ -144,12 +144,13 @@ def scan(source: Path, exclude: Sequence[str] = ()) -> list[Entry]:
     """
     if not source.is_dir():
         raise UsageError(
-            f"The source {source} is not a folder.", "Check release_build_source, or pass the right --source."
+            f"The source {source} is not a folder.", "Check release_build_sandbox_source, or pass the right --source."
         )
     entries = sorted(_walk(source, source, exclude), key=lambda entry: entry.path.as_posix())
     if not entries:
         raise UsageError(
-            f"The source {source} holds no file to pack.", "Check release_build_source, or pass the right --source."
+            f"The source {source} holds no file to pack.",
+            "Check release_build_sandbox_source, or pass the right --source.",
         )
     return entries
 

@@ -100,7 +100,7 @@ def test_a_program_must_be_executable(source: Path, flavour: Flavour) -> None:
 
 def test_an_empty_or_missing_source_says_which_setting_to_check(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(UsageError, match="release_build_source"):
+        with pytest.raises(UsageError, match="release_build_sandbox_source"):
             scan(folder)
 
 
