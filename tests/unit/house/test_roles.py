@@ -10,7 +10,7 @@ from .conftest import ROLES, ROOT, load, name_of, options_of
 each_role = pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 # One switch for all roles: show the output of tasks that handle secrets, for a moment of debugging
 SHARED = {"meentwerk_no_log"}
-NO_COMMENTS = {".json.j2"}  # formats that cannot carry the notice
+NO_COMMENTS = {".json.j2", ".acl.j2"}  # formats that cannot carry the notice: JSON, lists of Valkey's users
 
 
 @each_role
