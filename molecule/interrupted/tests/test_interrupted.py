@@ -6,7 +6,7 @@ from testinfra.host import Host
 
 
 def test_it_is_healthy_inside(host: Host) -> None:
-    health = json.loads(host.check_output("mastodon-run bin/check"))
+    health = json.loads(host.check_output("mastodon-run check"))
     assert health["healthy"], health
 
 
