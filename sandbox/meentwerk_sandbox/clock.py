@@ -27,3 +27,8 @@ def iso_seconds(moment: datetime | None) -> str | None:
 def midnight(moment: datetime) -> datetime:
     """The start of that day: what the API tells of an account's age."""
     return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def epoch(moment: datetime) -> int:
+    """Seconds since 1970 of a stored time."""
+    return int(moment.replace(tzinfo=UTC).timestamp())

@@ -45,6 +45,7 @@ class Context(View):
         token: Token | None,
     ) -> None:
         super().__init__(services.config, session)
+        self.services = services
         self.request = request
         self.params = params
         self.address = address
@@ -62,6 +63,11 @@ class Context(View):
     def account(self) -> Account | None:
         """The account of the token's user."""
         return self.user.account if self.user else None
+
+    @property
+    def token_application_id(self) -> int | None:
+        """Which application the token was given to."""
+        return self.token.application_id if self.token else None
 
     def enqueue(self, job: str, *args: Json) -> None:
         """Queue a job when the request's changes are committed, never before."""

@@ -52,7 +52,7 @@ def empty() -> Response:
 
 
 def page(
-    config: Config, template: str, code: int = 200, headers: dict[str, str] | None = None, **values: Json
+    config: Config, template: str, status_code: int = 200, headers: dict[str, str] | None = None, **values: Json
 ) -> Response:
     """An HTML page; every one says that this is no Mastodon."""
     html = _pages.get_template(template).render(
@@ -60,7 +60,7 @@ def page(
     )
     return Response(
         html,
-        code,
+        status_code,
         {
             "Content-Type": "text/html; charset=utf-8",
             "Cache-Control": PRIVATE,

@@ -128,3 +128,20 @@ def count(valkey: Valkey, caller: Caller, now: float | None = None) -> list[Usag
 def tightest(usages: list[Usage]) -> Usage | None:
     """The usage with the least room left: the one the headers tell of."""
     return min(usages, key=lambda usage: usage.rule.limit - usage.count, default=None)
+
+
+# app/lib/rate_limiter.rb: what an account may do, on top of what may be asked
+FAMILIES = {
+    "follows": Rule("follows", 400, 24 * 60 * MINUTE, lambda c: c.user_id),
+    "statuses": Rule("statuses", 300, 180 * MINUTE, lambda c: c.user_id),
+}
+
+
+def record(valkey: Valkey, family: str, account: int) -> Usage:
+    """Count one post or follow of an account; an exceeded usage is one too many."""
+    rule, at = FAMILIES[family], time.time()
+    key = f"rate_limit:{account}:{family}:{int(at) // rule.period}"
+    pipe = valkey.pipeline(transaction=False)
+    pipe.incr(key)
+    pipe.expire(key, rule.period + 1)
+    return Usage(rule, int(pipe.execute()[0]), at)

@@ -19,4 +19,4 @@ def _read() -> dict[str, object]:
 _release = _read()
 VERSION = str(_release.get("version") or "0.1.0.source")
 MASTODON_VERSION = str(_release.get("mastodon_version") or "4.6.5")
-API_VERSION = 10  # Mastodon 4.6: api_versions.mastodon
+API_VERSION = 11  # Mastodon 4.6.5: api_versions.mastodon

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from . import logs, scopes, systemd
@@ -80,7 +80,7 @@ class Streaming:
 
     async def health(self, _request: Request) -> Response:
         """GET /api/v1/streaming/health."""
-        return PlainTextResponse("OK", headers={"Cache-Control": "private, no-store"})
+        return Response(b"OK", headers={"Content-Type": "text/plain", "Cache-Control": "private, no-store"})
 
     async def stream(self, request: Request) -> Response:
         """GET /api/v1/streaming/CHANNEL."""

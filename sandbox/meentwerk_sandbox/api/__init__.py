@@ -1,7 +1,37 @@
 """The routes, one module per part of Mastodon's API."""
 
-from . import instance, pages, well_known
+from . import (
+    accounts,
+    admin_accounts,
+    admin_blocks,
+    admin_domains,
+    apps,
+    instance,
+    media,
+    oauth,
+    pages,
+    profile,
+    sign_in,
+    statuses,
+    timelines,
+    well_known,
+)
 from .routing import Endpoint
 
-MODULES = (instance, well_known, pages)
+MODULES = (
+    instance,
+    apps,
+    oauth,
+    sign_in,
+    profile,
+    accounts,
+    statuses,
+    timelines,
+    media,
+    admin_accounts,
+    admin_domains,
+    admin_blocks,
+    well_known,
+    pages,
+)
 HANDLERS: tuple[Endpoint, ...] = tuple(endpoint for module in MODULES for endpoint in module.ENDPOINTS)
