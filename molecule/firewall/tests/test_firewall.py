@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://firewall-1"]
 
-Knock = Callable[[str, int, str], str]
 KEY = Path("~/.cache/meentwerk/embedded/id_ed25519").expanduser()
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 FOUR, SIX = "10.87.22.11", "fd87:6d65:656e::22:11"
+CANDIDATE = "/var/lib/meentwerk/firewall/candidate.nft"
 TOOL = "/usr/local/sbin/meentwerk-firewall"
 # Lets the open connections live, as a careless rule set does: nobody notices before the next login
 LOCKING = """table inet meentwerk {
@@ -31,31 +31,53 @@ LOCKING = """table inet meentwerk {
 }
 """
 
+# Knocks on many doors at once: what is dropped answers only by the clock
 PROBE = """
-import socket, sys
-address, port, protocol = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
-s.settimeout(2)
-try:
-    s.connect((address, port))
-    if protocol == "udp": s.send(b"here")
-    print(s.recv(10).decode().strip())
-except OSError as error:
-    print(type(error).__name__)
+import json, socket, sys
+from concurrent.futures import ThreadPoolExecutor
+
+def knock(door):
+    address, protocol, port = door
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as s:
+        s.settimeout(3)
+        try:
+            s.connect((address, port))
+            if protocol == "udp":
+                s.send(b"here")
+            return s.recv(4).decode()
+        except OSError as error:
+            return type(error).__name__
+
+print(json.dumps(list(ThreadPoolExecutor(20).map(knock, json.loads(sys.argv[1])))))
 """
+Door = tuple[str, str, int]
+ALLOWED = {("tcp", 22): "SSH-", ("tcp", 8001): "here", ("udp", 8005): "here"}
+DENIED = [("tcp", 8002), ("udp", 8006)]
+DOORS: list[Door] = [(a, *d) for a in (FOUR, SIX) for d in (*ALLOWED, *DENIED, ("tcp", 8003))]
 
 
-def knock_from_here(address: str, port: int, protocol: str = "tcp") -> str:
-    done = subprocess.run(
-        ["python3", "-c", PROBE, address, str(port), protocol], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
+def knock_from_here(doors: list[Door]) -> dict[Door, str]:
+    done = subprocess.run(["python3", "-c", PROBE, json.dumps(doors)], capture_output=True, text=True, check=True)
+    return dict(zip(doors, json.loads(done.stdout), strict=True))
 
 
-def knock_from_neighbour(address: str, port: int, protocol: str = "tcp") -> str:
+def knock_from_neighbour(doors: list[Door]) -> dict[Door, str]:
     neighbour = testinfra.get_host("ansible://firewall-2", ansible_inventory=os.environ["MOLECULE_HOSTS"])
-    return str(neighbour.check_output("python3 -c %s %s %s %s", PROBE, address, str(port), protocol))
+    return dict(
+        zip(doors, json.loads(neighbour.check_output("python3 -c %s %s", PROBE, json.dumps(doors))), strict=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def heard() -> dict[str, dict[Door, str]]:
+    """What every door answered, by place of the one who knocked."""
+    # A host that took the place of an earlier one has a new hardware address, which this machine's
+    # neighbour table notices after some seconds only
+    end = time.monotonic() + 20
+    while not (ssh_answers(FOUR) and ssh_answers(SIX)) and time.monotonic() < end:
+        time.sleep(0.5)
+    return {"here": knock_from_here(DOORS), "neighbour": knock_from_neighbour(DOORS)}
 
 
 def ssh_answers(address: str = FOUR) -> bool:
@@ -103,29 +125,34 @@ def candidate(host: Host, text: str) -> Iterator[str]:
 
 # ---------------------------------------------------------------- what gets through
 
-EVERYONE = [("tcp", 22), ("tcp", 8001), ("udp", 8005)]
-NOBODY = [("tcp", 8002), ("udp", 8006)]
+Heard = dict[str, dict[Door, str]]
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
-@pytest.mark.parametrize("knock", [knock_from_here, knock_from_neighbour])
-@pytest.mark.parametrize(("protocol", "port"), EVERYONE)
-def test_allowed_port_answers(knock: Knock, address: str, protocol: str, port: int) -> None:
-    assert knock(address, port, protocol).startswith(("here", "SSH-"))
+@pytest.mark.parametrize("place", ["here", "neighbour"])
+@pytest.mark.parametrize(("protocol", "port"), ALLOWED)
+def test_allowed_port_answers(heard: Heard, place: str, address: str, protocol: str, port: int) -> None:
+    assert heard[place][address, protocol, port] == ALLOWED[protocol, port]
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
-@pytest.mark.parametrize("knock", [knock_from_here, knock_from_neighbour])
-@pytest.mark.parametrize(("protocol", "port"), NOBODY)
-def test_other_port_is_silent(host: Host, knock: Knock, address: str, protocol: str, port: int) -> None:
-    assert host.socket(f"{protocol}://:::{port}").is_listening, "a port nobody listens on would prove nothing"
-    assert knock(address, port, protocol) == "TimeoutError"
+@pytest.mark.parametrize("place", ["here", "neighbour"])
+@pytest.mark.parametrize(("protocol", "port"), DENIED)
+def test_other_port_is_silent(heard: Heard, place: str, address: str, protocol: str, port: int) -> None:
+    assert heard[place][address, protocol, port] == "TimeoutError"
+
+
+def test_denied_ports_have_listeners(host: Host) -> None:
+    """Silence of a port on which nobody listens would prove nothing."""
+    doors = [("127.0.0.1", *door) for door in DENIED]
+    answers = json.loads(host.check_output("python3 -c %s %s", PROBE, json.dumps(doors)))
+    assert answers == ["here", "here"]
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
-def test_group_is_let_in_and_others_are_not(address: str) -> None:
-    assert knock_from_neighbour(address, 8003) == "here"
-    assert knock_from_here(address, 8003) == "TimeoutError"
+def test_group_is_let_in_and_others_are_not(heard: Heard, address: str) -> None:
+    assert heard["neighbour"][address, "tcp", 8003] == "here"
+    assert heard["here"][address, "tcp", 8003] == "TimeoutError"
 
 
 @pytest.mark.parametrize("address", [FOUR, SIX])
@@ -144,7 +171,7 @@ def test_ping(address: str) -> None:
 
 
 def test_going_out_is_open(host: Host) -> None:
-    assert host.run("python3 -c %s %s %s %s", PROBE, "10.87.22.12", "22", "tcp").stdout.startswith("SSH-")
+    assert json.loads(host.check_output("python3 -c %s %s", PROBE, '[["10.87.22.12", "tcp", 22]]')) == ["SSH-"]
 
 
 # ---------------------------------------------------------------- what stays, what comes back
@@ -180,7 +207,7 @@ def test_boot_from_nothing_gives_the_same_rules(host: Host) -> None:
 def test_stopping_the_service_does_not_open_the_host(host: Host) -> None:
     host.check_output("systemctl stop nftables.service")
     try:
-        assert knock_from_here(FOUR, 8002) == "TimeoutError"
+        assert set(knock_from_here([(FOUR, "tcp", 8002), (SIX, "tcp", 8002)]).values()) == {"TimeoutError"}
     finally:
         host.check_output("systemctl start nftables.service")
 
@@ -225,15 +252,17 @@ def test_only_a_new_connection_confirms(host: Host) -> None:
         assert ssh(f"{TOOL} status").stdout.startswith("unconfirmed")
         assert ssh(f"{TOOL} confirm").returncode == 0
     assert host.run(f"{TOOL} status").rc == 0
-    assert ansible("converge.yml").returncode == 0
+    # Back to the file the role wrote, the way an operator would
+    assert ssh(f"{TOOL} apply {CANDIDATE}").returncode == 0
+    assert ssh(f"{TOOL} confirm").returncode == 0
+    assert host.run(f"{TOOL} status --candidate {CANDIDATE}").rc == 0
 
 
 def test_second_apply_goes_back_to_what_was_confirmed(host: Host) -> None:
     before = table(host)
     with candidate(host, LOCKING) as path:
-        host.check_output(f"{TOOL} apply --seconds 6 {path}")
-        host.check_output(f"{TOOL} apply --seconds 6 {path}")
-        time.sleep(8)
+        host.check_output(f"{TOOL} apply --seconds 5 {path} && {TOOL} apply --seconds 5 {path}")
+        time.sleep(6)
     assert table(host) == before
 
 
@@ -265,16 +294,16 @@ def test_bad_candidate_changes_nothing(host: Host, text: str, message: str) -> N
     assert host.run(f"{TOOL} status").rc == 0
 
 
-def test_role_tells_of_a_lock_out_and_the_next_run_converges(host: Host) -> None:
+def test_role_tells_of_a_lock_out_and_the_host_goes_back(host: Host) -> None:
     before = table(host)
     done = ansible("lockout.yml")
     assert done.returncode == 2, done.stdout[-2000:]
     assert "were not confirmed" in done.stdout
-    time.sleep(12)
-    assert ssh_answers()
+    end = time.monotonic() + 20
+    while not ssh_answers() and time.monotonic() < end:
+        time.sleep(0.5)
     assert table(host) == before
-    assert ansible("converge.yml").returncode == 0
-    assert host.run(f"{TOOL} status").rc == 0
+    assert host.run(f"{TOOL} status --candidate {CANDIDATE}").rc == 0
 
 
 def test_killed_between_apply_and_confirm(host: Host) -> None:
@@ -293,9 +322,7 @@ def test_killed_between_apply_and_confirm(host: Host) -> None:
     ("extra", "message"),
     [
         ({"firewall_ssh_sources": ["192.0.2.0/24"]}, "this run comes from 10.87.0.1"),
-        ({"firewall_ssh_ports": [2222]}, "this run came in on port 22"),
         ({"firewall_allow": [{"name": "x", "port": 80, "sources": ["10.0.0.300"]}]}, "firewall_allow[0] 'x'"),
-        ({"firewall_rollback_seconds": 5}, "expected 20 to 3600"),
     ],
 )
 def test_refused_before_anything_changes(host: Host, extra: dict[str, object], message: str) -> None:

@@ -74,7 +74,9 @@ def run(*command: str, text: str | None = None) -> subprocess.CompletedProcess[s
 def say(message: str) -> None:
     """Tell the person and the journal."""
     syslog.syslog(syslog.LOG_NOTICE, message)
-    print(message)
+    if "JOURNAL_STREAM" not in os.environ:
+        # Run by the timer, what is printed would stand in the journal a second time
+        print(message)
 
 
 def write(path: Path, text: str) -> None:
