@@ -111,6 +111,11 @@ read("rules", lambda stage: stage.nobody.instance_rules())
 read("translation languages", lambda stage: stage.nobody.instance_translation_languages())
 read("custom emojis", lambda stage: stage.nobody.custom_emojis())
 read("preferences", lambda stage: stage.anna.preferences())
+read("blocks", lambda stage: stage.anna.blocks())
+read("mutes", lambda stage: stage.anna.mutes())
+read("conversations", lambda stage: stage.anna.conversations())
+read("lists", lambda stage: stage.anna.lists())
+read("reports", lambda stage: stage.owner.admin_reports())
 read("domain blocks", lambda stage: stage.call("GET", "/api/v1/instance/domain_blocks"))
 
 
@@ -133,17 +138,12 @@ def register_an_application_and_sign_up(stage: Stage) -> None:
     }
     token = stage.call("POST", "/oauth/token", data=grant).json()["access_token"]
     assert stage.instance.call("GET", "/api/v1/apps/verify_credentials", token).ok
+    name = f"contract_{secrets.token_hex(6)}"
+    person = {"username": name, "email": f"{name}@{urlsplit(stage.instance.settings.url).hostname}", "locale": "en"}
     with registrations(stage, "open"):
-        refused = stage.instance.call("POST", "/api/v1/accounts", token, json={"username": "contract_incomplete"})
+        refused = stage.instance.call("POST", "/api/v1/accounts", token, json=person)
         assert refused.status_code == 422, refused.text
-        name = f"contract_{secrets.token_hex(6)}"
-        person = {
-            "username": name,
-            "email": f"{name}@{urlsplit(stage.instance.settings.url).hostname}",
-            "password": secrets.token_urlsafe(24),
-            "agreement": True,
-            "locale": "en",
-        }
+        person |= {"password": secrets.token_urlsafe(24), "agreement": "true"}
         accepted = stage.instance.call("POST", "/api/v1/accounts", token, json=person)
     assert accepted.status_code == 200, accepted.text
     again = stage.instance.call("POST", "/api/v1/emails/confirmations", accepted.json()["access_token"])
@@ -185,9 +185,8 @@ def shape_a_profile(stage: Stage) -> None:
     anna.profile_update(note="Press officer of the #water board")
     anna.account_delete_avatar()
     anna.account_delete_header()
-    long = {f"fields_attributes[{number}][name]": "x" * 300 for number in range(3)}
-    long |= {f"fields_attributes[{number}][value]": "y" for number in range(3)}
-    assert stage.call("PATCH", "/api/v1/accounts/update_credentials", "anna", data=long).status_code == 422
+    many = {f"fields_attributes[{number}][{part}]": "x" for number in range(5) for part in ("name", "value")}
+    assert stage.call("PATCH", "/api/v1/accounts/update_credentials", "anna", data=many).status_code == 422
 
 
 @step
@@ -238,7 +237,6 @@ def post_and_edit(stage: Stage) -> None:
         stage.anna.status_delete(post)
     post = stage.anna.status_post("High water on #flood day", language="en")
     stage.anna.status_update(post, "Low water on #flood day", spoiler_text="Weather")
-    stage.nobody.status(post)
     stage.anna.status(post)
     stage.anna.status_history(post)
     stage.anna.status_source(post)
@@ -346,13 +344,18 @@ def administer_accounts(stage: Stage) -> None:
 def block_domains(stage: Stage) -> None:
     owner = stage.owner
     block = owner.admin_create_domain_block(
-        "spam.contract.example", severity="silence", reject_media=True, reject_reports=True, private_comment="why"
+        "spam.contract.example",
+        severity="silence",
+        reject_media=True,
+        reject_reports=True,
+        private_comment="why",
+        public_comment="spam",
     )
     try:
         owner.admin_domain_blocks()
         stage.call("GET", "/api/v1/admin/domain_blocks/", "owner")  # with the slash that Rails allows
         owner.admin_domain_blocks(id=block["id"])
-        owner.admin_update_domain_block(block["id"], severity="suspend", public_comment="spam", obfuscate=True)
+        owner.admin_update_domain_block(block["id"], severity="suspend", public_comment="scam", obfuscate=True)
     finally:
         owner.admin_delete_domain_block(block["id"])
 
@@ -402,7 +405,6 @@ def be_refused(stage: Stage) -> None:
         (404, "GET", "/api/v1/accounts/1", "anna"),
         (404, "GET", "/api/v1/statuses/1", None),
         (404, "GET", "/api/v1/admin/domain_blocks/999999", "owner"),
-        (404, "GET", "/api/v1/nothing", None),
     ):
         answer = stage.call(method, path, person)
         assert answer.status_code == expected, f"{method} {path} as {person}: {answer.status_code} {answer.text[:200]}"

@@ -24,7 +24,7 @@ class Allowed(_Strict):
     entity: str
     """Entity or endpoint."""
     problem: str
-    """Exactly as reported, with ``[*]`` for any index."""
+    """Regular expression for the whole line as reported."""
     reason: str
 
 

@@ -55,7 +55,8 @@ def test_whatever_the_rehearsal_server_implements_is_covered(
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "meentwerk_sandbox"]:
             del sys.modules[name]
-    assert not routes & scope().excluded.keys(), "the server implements these: move them to covered in scope.yml"
+    grown = sorted(routes & scope().excluded.keys())
+    assert not grown, "the server implements these: move them to covered in scope.yml"
 
 
 def _as_template(route: str) -> str:
