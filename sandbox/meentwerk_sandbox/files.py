@@ -1,6 +1,5 @@
 """Files under the media root: written whole or not at all."""
 
-import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -16,16 +15,11 @@ def new_name(content_type: str) -> str:
 
 
 def write(config: Config, path: str, content: bytes) -> None:
-    """Store a file; readable for the web server's group, by umask for nobody else."""
+    """Store a file. Who may read it is up to the service's umask and the media folder's group, as upstream."""
     target = config.media_path / path
-    # Group www-data reads what nginx serves; the directories above are the operator's.
-    for folder in reversed([target.parent, *target.parent.parents]):
-        if folder.is_relative_to(config.media_path) and not folder.exists():
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir(mode=0o755)
+    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.write_bytes(content)
-    temporary.chmod(0o644)
     temporary.replace(target)
 
 

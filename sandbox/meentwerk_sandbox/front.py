@@ -39,6 +39,7 @@ class Front:
     def __init__(self, application: ASGIApp, config: Config) -> None:
         self._application = application
         self._config = config
+        self.draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or hand it on."""
@@ -69,6 +70,8 @@ class Front:
                 sent = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     sent.setdefault(name, value)
+                if self.draining:
+                    sent["Connection"] = "close"  # the next request goes to another worker
                 if origin and allowed:
                     sent["Access-Control-Allow-Origin"] = "*"
                     sent["Access-Control-Allow-Methods"] = allowed[1]

@@ -1,5 +1,6 @@
 """bin/web: a parent that holds the socket and keeps its workers alive; each worker is a uvicorn server."""
 
+import asyncio
 import os
 import selectors
 import signal
@@ -12,9 +13,11 @@ import uvicorn
 
 from . import app, logs, systemd
 from .config import Config, run
+from .front import Front
 
 DEFAULT_PORT = 3000
 DRAIN_SECONDS = 30
+GRACE_SECONDS = 1.0
 KEEPALIVE_SECONDS = 75
 RESTART_PAUSE = 1.0
 FAST_FAILURES = 5
@@ -22,10 +25,11 @@ FAST_SECONDS = 10.0
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that says when it serves."""
+    """A uvicorn server that says when it serves, and loses nothing when it stops."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, application: Front, ready: int) -> None:
         super().__init__(config)
+        self._application = application
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -33,6 +37,17 @@ class _Server(uvicorn.Server):
         if self.started:
             os.write(self._ready, b"1")
             os.close(self._ready)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, then wait for what was accepted: its request may not have been read yet.
+
+        Uvicorn closes such connections at once, and the client sees a reset.
+        """
+        self._application.draining = True
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(GRACE_SECONDS)
+        await super().shutdown(sockets)
 
 
 class Parent:
@@ -83,8 +98,9 @@ class Parent:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
+            application = app.create(self._config)
             config = uvicorn.Config(
-                app.create(self._config),
+                application,
                 loop="asyncio",
                 http="h11",
                 ws="none",
@@ -97,7 +113,7 @@ class Parent:
                 timeout_graceful_shutdown=DRAIN_SECONDS,
                 backlog=systemd.BACKLOG,
             )
-            server = _Server(config, ready)
+            server = _Server(config, application, ready)
             server.run(sockets=[self._socket])
             code = 0 if server.started else 1
         except BaseException:
