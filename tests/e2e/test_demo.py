@@ -64,7 +64,7 @@ def secret_values(first_run: str) -> list[str]:
     class Loader(yaml.SafeLoader):
         pass
 
-    Loader.add_constructor("!vault", lambda loader, node: loader.construct_scalar(node))
+    Loader.add_constructor("!vault", lambda loader, node: str(node.value))
     for instance in INSTANCES:
         document = yaml.load((INVENTORY / f"host_vars/{instance}/secrets.yml").read_text(), Loader)
         values += [vault.decrypt(text).decode() for text in document["instance_secrets"].values()]
@@ -95,7 +95,9 @@ def test_check_mode_tells_the_truth(first_run: str) -> None:
 
 def test_limit_and_tags_mean_what_they_say(first_run: str) -> None:
     assert first_run
-    output = run("ansible-playbook", "-i", "inventories/demo", "playbooks/site.yml", "--limit", "tides", "--tags", "nginx")
+    output = run(
+        "ansible-playbook", "-i", "inventories/demo", "playbooks/site.yml", "--limit", "tides", "--tags", "nginx"
+    )
     assert recap(output) == {"tides": 0}
     assert "[nginx : " in output
     assert "[postgresql : " not in output

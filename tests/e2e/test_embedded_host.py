@@ -90,8 +90,8 @@ def test_ssh_checks_the_identity_of_a_host() -> None:
     home = Path.home() / ".cache/meentwerk/embedded"
     state = Path(os.environ.get("MEENTWERK_STATE", home))
     done = subprocess.run(
-        ["ssh", "-i", str(state / "id_ed25519"), "-o", f"UserKnownHostsFile={state / 'known_hosts'}", "-o", "BatchMode=yes",
-         "-o", "StrictHostKeyChecking=yes", f"root@{FIRST[1]}", "hostname"],
+        ["ssh", "-i", str(state / "id_ed25519"), "-o", f"UserKnownHostsFile={state / 'known_hosts'}",
+         "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", f"root@{FIRST[1]}", "hostname"],
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.stdout.strip() == FIRST[0], done.stderr
@@ -150,8 +150,11 @@ def test_a_killed_up_is_cleared_by_the_next(moment: float) -> None:
 
 def test_a_host_that_does_not_come_up_shows_its_console(tmp_path: Path) -> None:
     script = tmp_path / "break.sh"
-    script.write_text("rm /sbin/init /lib/systemd/systemd; printf '#!/bin/sh\\necho broken on purpose\\n' > /sbin/init\n"
-                      "chmod +x /sbin/init\n")  # fmt: skip
+    script.write_text(
+        "rm /sbin/init /lib/systemd/systemd\n"
+        "printf '#!/bin/sh\\necho broken on purpose\\n' > /sbin/init\n"
+        "chmod +x /sbin/init\n"
+    )
     tool("image", "broken", "--run", str(script))
     try:
         done = start(FIRST, "--image", "broken")

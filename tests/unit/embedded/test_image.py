@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-
 from meentwerk.embedded import image
 from meentwerk.embedded.image import DAY, Image
 from meentwerk.errors import MeentwerkError

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from meentwerk.embedded import network
 from meentwerk.embedded.boot import hosts_block
 from meentwerk.embedded.state import Host
