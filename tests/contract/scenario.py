@@ -6,6 +6,7 @@ step that fails is reported by itself and does not stop the others.
 
 import secrets
 import struct
+import time
 import traceback
 import zlib
 from collections.abc import Callable, Iterator
@@ -40,6 +41,8 @@ class Stage:
         return str(client.account_verify_credentials()["id"])
 
 
+PATIENCE = 30  # seconds
+
 Step = Callable[[Stage], object]
 STEPS: dict[str, Step] = {}
 
@@ -67,6 +70,15 @@ def play(instance: Instance) -> dict[str, str]:
         except Exception:
             failures[name] = traceback.format_exc(limit=-3)
     return failures
+
+
+def eventually(look: Callable[[], Any]) -> Any:
+    """Give what is seen once there is something: notifications are made by the queues, after the answer."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(1)
+    assert found, f"nothing came within {PATIENCE} seconds; does bin/sidekiq run?"
+    return found
 
 
 def picture() -> bytes:
@@ -320,13 +332,11 @@ def read_timelines(stage: Stage) -> None:
 def read_notifications(stage: Stage) -> None:
     post = stage.bert.status_post("Hello @contract_anna")
     stage.bert.account_follow(stage.id_of(stage.anna))
-    found = stage.anna.notifications()
-    assert found
+    found = eventually(stage.anna.notifications)
     stage.anna.notifications(id=found[0]["id"])
     stage.anna.notifications_dismiss(found[0]["id"])
     stage.anna.notifications_clear()
-    home = stage.anna.timeline_home() or [post]
-    stage.anna.markers_set(["home"], [home[0]["id"]])
+    stage.anna.markers_set(["home"], [post["id"]])
     stage.anna.markers_get(["home"])
     stage.bert.account_unfollow(stage.id_of(stage.anna))
     stage.bert.status_delete(post)
