@@ -351,6 +351,16 @@ class Bookmark(Stamped, Base):
     status_id: Mapped[int] = mapped_column(ForeignKey("statuses.id"))
 
 
+class Pin(Stamped, Base):
+    """A post kept at the top of its author's profile."""
+
+    __tablename__ = "status_pins"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    status_id: Mapped[int] = mapped_column(ForeignKey("statuses.id"))
+
+
 class Media(Stamped, Base):
     """An uploaded file, attached to a post or waiting for one."""
 

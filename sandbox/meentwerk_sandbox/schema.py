@@ -35,6 +35,7 @@ STEPS: tuple[Step, ...] = (
     Step("20260901000300", "add_foreign_keys", "pre", schema_base.foreign_keys()),
     Step("20260901000400", "validate_foreign_keys", "post", schema_base.validations()),
     Step("20260901000500", "index_mentions_by_account", "post", schema_base.LATE_INDEXES),
+    Step("20260915000100", "create_status_pins", "pre", schema_base.STATUS_PINS),
 )
 
 

@@ -223,3 +223,10 @@ LATE_INDEXES: tuple[str, ...] = (
     "CREATE INDEX index_mentions_on_account_id ON mentions (account_id, status_id)",
     "CREATE INDEX index_favourites_on_status_id ON favourites (status_id)",
 )
+
+STATUS_PINS: tuple[str, ...] = (
+    f"""CREATE TABLE status_pins (
+      id bigserial PRIMARY KEY, account_id bigint NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+      status_id bigint NOT NULL REFERENCES statuses (id) ON DELETE CASCADE, {_STAMPS},
+      UNIQUE (account_id, status_id))""",
+)

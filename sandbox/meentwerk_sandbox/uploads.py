@@ -9,6 +9,8 @@ from . import files, images, limits
 from .config import Config
 from .validation import BLANK, Errors
 
+# A blurhash of one component: a grey area. Nothing here decodes pictures.
+PLACEHOLDER = "00Eyb["
 SPOOFED = ("spoofed_media_type", "has contents that are not what they are reported to be")
 _BY_SUFFIX = {
     ".jpg": "image/jpeg",

@@ -16,9 +16,15 @@ from .routing import Endpoint
 
 PUBLIC = {"Cache-Control": cached(300), "Vary": "Accept, Origin"}
 WEEKS = 12
+# `head 404` of a part that the settings switch off: no body, not even JSON.
+OFF_HEADERS = {"Content-Type": "text/html"}
 SECONDS_PER_WEEK = 7 * 24 * 3600
 SILENCE, SUSPEND = 0, 1
 SEVERITIES = ("silence", "suspend", "noop")
+
+
+def _off() -> Response:
+    return Response(b"", 404, OFF_HEADERS)
 
 
 def v1(context: Context) -> Response:
@@ -59,7 +65,7 @@ def terms_of_service(_context: Context) -> Response:
 def peers(context: Context) -> Response:
     """GET /api/v1/instance/peers: domains known; 404 without a body when switched off."""
     if not context.settings["peers_api_enabled"] or context.config.limited_federation:
-        return Response(b"", 404, {"Content-Type": "application/json"})
+        return _off()
     query = select(Account.domain).where(Account.domain.is_not(None)).distinct().order_by(Account.domain)
     return reply(list(context.session.scalars(query)), headers=PUBLIC)
 
@@ -67,7 +73,7 @@ def peers(context: Context) -> Response:
 def activity(context: Context) -> Response:
     """GET /api/v1/instance/activity: twelve weeks, newest first."""
     if not context.settings["activity_api_enabled"] or context.config.limited_federation:
-        return Response(b"", 404, {"Content-Type": "application/json"})
+        return _off()
     weeks = []
     for index in range(WEEKS):
         end = ago(weeks=index)
@@ -93,7 +99,7 @@ def domain_blocks(context: Context) -> Response:
     audience = context.settings["show_domain_blocks"]
     member = context.user is not None and context.user.confirmed and context.user.approved
     if audience != "all" and not (audience == "users" and member):
-        return Response(b"", 404, {"Content-Type": "application/json"})
+        return _off()
     reasons = context.settings["show_domain_blocks_rationale"]
     with_comment = reasons == "all" or (reasons == "users" and member)
     query = (

@@ -32,6 +32,7 @@ def create(context: Context) -> Response:
         file_file_size=len(upload.content),
         file_meta=upload.meta(uploads.focus(context.params.text("focus"))),
         description=description,
+        blurhash=uploads.PLACEHOLDER,
     )
     context.session.add(made)
     context.session.flush()

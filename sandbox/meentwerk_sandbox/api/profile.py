@@ -27,8 +27,24 @@ def verify_credentials(context: Context) -> Response:
     return reply(shown.credential(context, context.require_account()))
 
 
+def profile(context: Context) -> Response:
+    """GET /api/v1/profile."""
+    context.require_scopes("profile", "read", "read:accounts")
+    return reply(shown.profile(context, context.require_account()))
+
+
+def update_profile(context: Context) -> Response:
+    """PATCH /api/v1/profile."""
+    return reply(shown.profile(context, _update(context)))
+
+
 def update_credentials(context: Context) -> Response:
-    """PATCH /api/v1/accounts/update_credentials: all of it is stored, or nothing."""
+    """PATCH /api/v1/accounts/update_credentials."""
+    return reply(shown.credential(context, _update(context)))
+
+
+def _update(context: Context) -> Account:
+    """All of it is stored, or nothing."""
     context.require_scopes("write", "write:accounts")
     user = context.require_user()
     account = user.account
@@ -53,7 +69,7 @@ def update_credentials(context: Context) -> Response:
     if any(not field["verified_at"] and verification.verifiable(field["value"]) for field in account.fields):
         context.enqueue("VerifyAccountLinksWorker", account.id)
     context.session.flush()
-    return reply(shown.credential(context, account))
+    return account
 
 
 def _changes(context: Context, account: Account) -> dict[str, Any]:
@@ -230,6 +246,9 @@ def set_markers(context: Context) -> Response:
 ENDPOINTS = (
     Endpoint("GET", "/api/v1/accounts/verify_credentials", verify_credentials),
     Endpoint("PATCH", "/api/v1/accounts/update_credentials", update_credentials),
+    Endpoint("GET", "/api/v1/profile", profile),
+    Endpoint("PATCH", "/api/v1/profile", update_profile),
+    Endpoint("PUT", "/api/v1/profile", update_profile),
     Endpoint("DELETE", "/api/v1/profile/avatar", remove_avatar),
     Endpoint("DELETE", "/api/v1/profile/header", remove_header),
     Endpoint("GET", "/api/v1/preferences", preferences),

@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from starlette.responses import Response
 
-from .. import errors, policy, posting, ratelimit
+from .. import errors, paging, policy, posting, ratelimit
 from ..clock import iso, now
 from ..context import Context
 from ..http import reply
-from ..models import DIRECT, PRIVATE, Bookmark, Favourite, Status
+from ..models import DIRECT, PRIVATE, Account, Bookmark, Favourite, Pin, Status
 from ..params import to_i
 from ..serializers import accounts as shown_accounts
 from ..serializers import statuses as shown
+from ..validation import Errors
 from .routing import Endpoint
 
 READ = ("read", "read:statuses")
 WRITE = ("write", "write:statuses")
 MAX_ID = 1 << 63
 LIMIT = 20
+PEOPLE = 40
+PINS = 5
 ANCESTORS, DESCENDANTS, DEPTH = 40, 60, 20  # for nobody in particular
 MEMBER_LIMIT = 4096
 IDEMPOTENCY_SECONDS = 3600
@@ -168,7 +171,6 @@ def history(context: Context) -> Response:
                 "sensitive": seen["sensitive"],
                 "created_at": iso(found.edited_at or found.created_at),
                 "account": shown_accounts.account(context, found.account),
-                "quote": None,
                 "media_attachments": seen["media_attachments"],
                 "emojis": [],
             }
@@ -237,6 +239,64 @@ def unbookmark(context: Context) -> Response:
     return _mark(context, Bookmark, "write:bookmarks", on=False)
 
 
+def pin(context: Context) -> Response:
+    """POST /api/v1/statuses/ID/pin: at most five of one's own."""
+    context.require_scopes("write", "write:accounts")
+    account = context.require_account()
+    found = find(context)
+    problems = Errors()
+    if found.reblog_of_id is not None:
+        problems.add("base", ("reblog", "A boost cannot be pinned"), "")
+    if found.account_id != account.id:
+        problems.add("base", ("ownership", "Someone else's post cannot be pinned"), "")
+    if found.visibility == DIRECT:
+        problems.add("base", ("direct", "Posts that are only visible to mentioned users cannot be pinned"), "")
+    count = context.session.scalar(select(func.count()).select_from(Pin).where(Pin.account_id == account.id)) or 0
+    if count >= PINS:
+        problems.add("base", ("limit", "You have already pinned the maximum number of posts"), "")
+    problems.raise_if_any()
+    values = {"account_id": account.id, "status_id": found.id, "created_at": now(), "updated_at": now()}
+    context.session.execute(insert(Pin).values(values).on_conflict_do_nothing())
+    return reply(shown.status(context, found))
+
+
+def unpin(context: Context) -> Response:
+    """POST /api/v1/statuses/ID/unpin."""
+    context.require_scopes("write", "write:accounts")
+    account = context.require_account()
+    found = find(context)
+    context.session.execute(delete(Pin).where(Pin.account_id == account.id, Pin.status_id == found.id))
+    return reply(shown.status(context, found))
+
+
+def favourited_by(context: Context) -> Response:
+    """GET /api/v1/statuses/ID/favourited_by."""
+    context.require_scopes_if_token("read", "read:accounts")
+    found = find(context)
+    wanted = paging.page(context.params, PEOPLE)
+    marks = paging.rows(context.session, select(Favourite).where(Favourite.status_id == found.id), Favourite.id, wanted)
+    return _people(context, "favourited_by", [(mark.id, mark.account_id) for mark in marks], wanted.limit)
+
+
+def reblogged_by(context: Context) -> Response:
+    """GET /api/v1/statuses/ID/reblogged_by."""
+    context.require_scopes_if_token("read", "read:accounts")
+    found = find(context)
+    wanted = paging.page(context.params, PEOPLE)
+    query = select(Status).where(Status.reblog_of_id == found.id, Status.deleted_at.is_(None))
+    shares = paging.rows(context.session, query, Status.id, wanted)
+    return _people(context, "reblogged_by", [(share.id, share.account_id) for share in shares], wanted.limit)
+
+
+def _people(context: Context, name: str, marks: list[tuple[int, int]], limit: int) -> Response:
+    ids = [mark for mark, _ in marks]
+    url = context.url(f"/api/v1/statuses/{context.params['id']}/{name}")
+    header = paging.link_header(url, context.params, ("limit",), ids, more=len(ids) == limit, prev="since_id")
+    people = [context.session.get_one(Account, account) for _, account in marks]
+    seen = [shown_accounts.account(context, account) for account in people]
+    return reply(seen, headers={"Link": header} if header else None)
+
+
 _ID = "/api/v1/statuses/{id:int}"
 _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/api/v1/statuses", show_many),
@@ -252,6 +312,10 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("POST", f"{_ID}/unreblog", unreblog),
     ("POST", f"{_ID}/favourite", favourite),
     ("POST", f"{_ID}/unfavourite", unfavourite),
+    ("GET", f"{_ID}/favourited_by", favourited_by),
+    ("GET", f"{_ID}/reblogged_by", reblogged_by),
+    ("POST", f"{_ID}/pin", pin),
+    ("POST", f"{_ID}/unpin", unpin),
     ("POST", f"{_ID}/bookmark", bookmark),
     ("POST", f"{_ID}/unbookmark", unbookmark),
 )

@@ -15,11 +15,14 @@ from ..models import (
     Account,
     Bookmark,
     Favourite,
+    Marker,
     Media,
     Notification,
+    Pin,
     Status,
     StatusTag,
     Tag,
+    User,
 )
 from ..params import to_i
 from ..serializers import accounts as shown_accounts
@@ -29,6 +32,7 @@ from .routing import Endpoint
 
 LIMIT = 20
 NOTIFICATIONS = 40
+UNREAD, MAX_UNREAD = 100, 1000
 READ = ("read", "read:statuses")
 
 
@@ -123,7 +127,7 @@ def of_account(context: Context) -> Response:
     account = accounts.find_presentable(context)
     params = context.params
     wanted = paging.page(params, LIMIT)
-    if account.unavailable or params.truthy("pinned"):
+    if account.unavailable:
         return reply([])
     query = _present().where(Status.account_id == account.id, policy.visible(context.account))
     if context.account is None:
@@ -136,6 +140,8 @@ def of_account(context: Context) -> Response:
         query = query.where(Status.reblog_of_id.is_(None))
     if params.truthy("only_media"):
         query = query.where(Status.id.in_(select(Media.status_id).where(Media.status_id.is_not(None))))
+    if params.truthy("pinned"):
+        query = query.where(Status.id.in_(select(Pin.status_id).where(Pin.account_id == account.id)))
     if params.present("tagged"):
         name = params.text("tagged").lower()
         tagged = select(StatusTag.status_id).join(Tag, Tag.id == StatusTag.tag_id).where(Tag.name == name)
@@ -232,6 +238,21 @@ def notification(context: Context) -> Response:
     return reply(shown.notification(context, _notification(context, context.require_account())))
 
 
+def unread_count(context: Context) -> Response:
+    """GET /api/v1/notifications/unread_count: how many came after the marker."""
+    context.require_scopes("read", "read:notifications")
+    account = context.require_account()
+    limit = paging.limit(context.params, UNREAD, MAX_UNREAD)
+    read = (
+        select(Marker.last_read_id)
+        .join(User, User.id == Marker.user_id)
+        .where(User.account_id == account.id, Marker.timeline == "notifications")
+    )
+    last = context.session.scalars(read).first() or 0
+    query = select(Notification.id).where(Notification.account_id == account.id, Notification.id > last).limit(limit)
+    return reply({"count": len(context.session.scalars(query).all())})
+
+
 def clear(context: Context) -> Response:
     """POST /api/v1/notifications/clear."""
     context.require_scopes("write", "write:notifications")
@@ -257,6 +278,7 @@ _ROUTES: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/api/v2/search", search),
     ("GET", "/api/v1/notifications", notifications),
     ("POST", "/api/v1/notifications/clear", clear),
+    ("GET", "/api/v1/notifications/unread_count", unread_count),
     ("GET", "/api/v1/notifications/{id:int}", notification),
     ("POST", "/api/v1/notifications/{id:int}/dismiss", dismiss),
 )

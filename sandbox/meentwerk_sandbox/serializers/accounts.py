@@ -142,3 +142,39 @@ def credential(view: View, shown: Account) -> dict[str, Any]:
     # Attributes come before associations, as ActiveModel::Serializer writes them.
     tail = {name: result.pop(name) for name in ("emojis", "roles", "fields")}
     return {**result, "source": source, **tail, "role": role(view, view.role_of(user))}
+
+
+def profile(view: View, shown: Account) -> dict[str, Any]:
+    """The caller's own profile, plain and formatted (REST::ProfileSerializer)."""
+    seen = account(view, shown)
+
+    def own(kind: str, name: str | None) -> str | None:
+        return seen[kind] if name else None
+
+    return {
+        "id": seen["id"],
+        "display_name": shown.display_name,
+        "note": shown.note,
+        "fields": [
+            {"name": item.get("name", ""), "value": item.get("value", ""), "verified_at": item.get("verified_at")}
+            for item in shown.fields
+        ],
+        "formatted_note": seen["note"],
+        "formatted_fields": seen["fields"],
+        "avatar": own("avatar", shown.avatar_file_name),
+        "avatar_static": own("avatar", shown.avatar_file_name),
+        "avatar_description": shown.avatar_description,
+        "header": own("header", shown.header_file_name),
+        "header_static": own("header", shown.header_file_name),
+        "header_description": shown.header_description,
+        "locked": shown.locked,
+        "bot": shown.bot,
+        "hide_collections": shown.hide_collections,
+        "discoverable": shown.discoverable,
+        "indexable": shown.indexable,
+        "show_media": True,
+        "show_media_replies": True,
+        "show_featured": True,
+        "attribution_domains": list(shown.attribution_domains),
+        "featured_tags": [],
+    }

@@ -18,6 +18,7 @@ from ..models import (
     Follow,
     Media,
     Notification,
+    Pin,
     Status,
 )
 from ..view import View
@@ -58,7 +59,7 @@ def status(view: View, shown: Status, *, source: bool = False) -> dict[str, Any]
             "bookmarked": _mine(view, Bookmark, viewer.id, shown.id),
         }
         if own and shown.reblog_of_id is None and shown.visibility != DIRECT:
-            result["pinned"] = False
+            result["pinned"] = _mine(view, Pin, viewer.id, shown.id)
     if source:
         result["text"] = shown.text
     else:
@@ -160,7 +161,7 @@ def _count(view: View, identifier: Column, column: Column, value: int) -> int:
     return view.session.scalar(query) or 0
 
 
-def _mine(view: View, table: type[Favourite] | type[Bookmark], account: int, shown: int) -> bool:
+def _mine(view: View, table: type[Favourite] | type[Bookmark] | type[Pin], account: int, shown: int) -> bool:
     query = select(table.id).where(table.account_id == account, table.status_id == shown)
     return view.session.scalars(query).first() is not None
 
