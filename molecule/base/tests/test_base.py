@@ -150,13 +150,18 @@ def test_removed_user_is_gone(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "message"),
+    ("extra", "messages"),
     [
-        ({"base_admin_users": [{"name": "operator", "ssh_keys": []}]}, "has no key in ssh_keys"),
-        ({"base_admin_users": [{"name": "operator", "ssh_keys": ["letmein"]}]}, "expected a public key"),
-        ({"base_timezone": "Europe/Atlantis"}, "Europe/Atlantis"),
-        ({"base_upgrade_window_start": "3 o'clock"}, "base_upgrade_window_minutes from 1 to 720"),
+        (
+            {"base_admin_users": [{"name": "one", "ssh_keys": []}, {"name": "two", "ssh_keys": ["letmein"]}]},
+            ["base_admin_users[0] 'one': has no key", "base_admin_users[1] 'two', ssh_keys[0]: expected a public key"],
+        ),
+        ({"base_timezone": "Europe/Atlantis"}, ["Europe/Atlantis"]),
+        ({"base_upgrade_window_start": "3 o'clock"}, ["times as HH:MM"]),
     ],
 )
-def test_refuses_before_anything_changes(extra: dict[str, object], message: str) -> None:
-    assert message in refused(extra)
+def test_refuses_before_anything_changes(extra: dict[str, object], messages: list[str]) -> None:
+    # Ansible quotes list items that hold quotes, doubling them
+    said = refused(extra).replace("''", "'")
+    for message in messages:
+        assert message in said

@@ -119,3 +119,14 @@ def test_nothing_but_the_own_table(text: str, foreign: str | None) -> None:
 def test_connections_compare_across_tools() -> None:
     assert tool.connection("[::ffff:192.0.2.7]", "50000", "22") == tool.connection("192.0.2.7", "50000", "22")
     assert tool.connection("[fe80::1%host0]", "5", "22") == tool.connection("fe80::1", "5", "22")
+
+
+@pytest.mark.parametrize("seconds", ["4", "3601", "-5", "soon", ""])
+def test_waiting_time_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["meentwerk-firewall", "apply", f"--seconds={seconds}", "rules.nft"])
+    with pytest.raises(SystemExit) as stopped:
+        tool.arguments()
+    assert stopped.value.code == 2
+    assert f"'{seconds}' is not a number of seconds from 5 to 3600" in capsys.readouterr().err

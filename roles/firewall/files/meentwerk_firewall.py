@@ -39,6 +39,7 @@ CONFIRMED = Path("/var/lib/meentwerk/firewall/confirmed.nft")
 PENDING = Path("/run/meentwerk-firewall/pending.json")
 UNIT = "meentwerk-firewall-rollback"
 
+SHORTEST, LONGEST = 5, 3600
 DONE, UNEXPECTED, BAD_INPUT, DRIFT, REFUSED = 0, 1, 2, 3, 6
 
 
@@ -358,6 +359,17 @@ def status(candidate: Path | None, *, as_json: bool) -> int:
     return DONE if state == "in force" and same else DRIFT
 
 
+def waiting_time(text: str) -> int:
+    """Read seconds: long enough to log in, short enough to wait for after a lock-out.
+
+    Raises:
+        argparse.ArgumentTypeError: which argparse turns into its one-line error.
+    """
+    if not text.isdecimal() or not SHORTEST <= int(text) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds from {SHORTEST} to {LONGEST}")
+    return int(text)
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -367,7 +379,7 @@ def arguments() -> argparse.Namespace:
     commands.add_parser("check").add_argument("file", type=Path)
     applying = commands.add_parser("apply")
     applying.add_argument("file", type=Path)
-    applying.add_argument("--seconds", type=int, default=60, choices=range(5, 3601), metavar="5..3600")
+    applying.add_argument("--seconds", type=waiting_time, default=60, metavar="5..3600")
     commands.add_parser("confirm")
     commands.add_parser("rollback").add_argument("--id", help=argparse.SUPPRESS)
     showing = commands.add_parser("status")
