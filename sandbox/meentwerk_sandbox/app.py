@@ -10,7 +10,7 @@ from contextlib import suppress
 import anyio.to_thread
 from redis.exceptions import RedisError
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -92,6 +92,11 @@ def _answer(services: Services, endpoint: Endpoint, request: Request, given: par
         log.error("%s %s: %s", request.method, endpoint.path, type(error).__name__)  # noqa: TRY400
         problem = errors.said(503, "There was a temporary problem serving your request, please try again")
         response = _refusal(services, request, problem, api=endpoint.api)
+    except SQLAlchemyError as error:
+        # PostgreSQL quotes values in its messages, so the log gets the kind of error only.
+        state = getattr(getattr(error, "orig", None), "sqlstate", None)
+        log.error("%s %s: %s %s", request.method, endpoint.path, type(error).__name__, state)  # noqa: TRY400
+        response = _refusal(services, request, errors.plain(500), api=endpoint.api)
     except Exception:
         log.exception("%s %s failed", request.method, endpoint.path)
         response = _refusal(services, request, errors.plain(500), api=endpoint.api)

@@ -58,4 +58,4 @@ def csrf_good(context: Context) -> bool:
     """Whether the form was sent from a page this browser got from here."""
     value = _signer(context, "csrf").read(context.params.text("authenticity_token"))
     secret = context.request.cookies.get(CSRF, "")
-    return value is not None and bool(secret) and secrets.compare_digest(str(value["secret"]), secret)
+    return value is not None and bool(secret) and secrets.compare_digest(str(value["secret"]).encode(), secret.encode())

@@ -11,6 +11,7 @@ def engine(config: Config, *, pool: int | None = None) -> Engine:
     return create_engine(
         "postgresql+psycopg://",
         native_inet_types=False,
+        hide_parameters=True,  # errors end up in logs; e-mail addresses and tokens must not
         connect_args={
             **config.database,
             "connect_timeout": 5,

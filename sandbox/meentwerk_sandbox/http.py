@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 from starlette.responses import Response
@@ -10,6 +11,7 @@ from . import release
 from .config import ROOT, Config
 from .kinds import Json
 
+SAFE = "%/:=&?~#+!$,;'@()*[]"  # what an address may hold as it is
 PRIVATE = "private, no-store"
 API_POLICY = "default-src 'none'; frame-ancestors 'none'; form-action 'none'"
 PAGE_POLICY = (
@@ -72,4 +74,4 @@ def page(
 
 def redirect(location: str, status: int = 302) -> Response:
     """Send the browser elsewhere."""
-    return Response(b"", status, {"Location": location, "Cache-Control": PRIVATE})
+    return Response(b"", status, {"Location": quote(location, safe=SAFE), "Cache-Control": PRIVATE})

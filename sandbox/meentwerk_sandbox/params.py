@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from .errors import said
 from .kinds import Json
 
 MAX_FIELDS = 500
+MAX_BIGINT = (1 << 63) - 1
 FALSE_VALUES = {"0", "f", "F", "false", "FALSE", "off", "OFF"}
 _SEGMENT = re.compile(r"\[([^\[\]]*)\]")
 # Bodies without files stay small; nginx limits the others.
@@ -73,9 +75,9 @@ def boolean(value: Json) -> bool | None:
 
 
 def to_i(text: str) -> int:
-    """Leading digits as a number, 0 when there are none."""
-    match = re.match(r"\s*([+-]?\d+)", text)
-    return int(match.group(1)) if match else 0
+    """Leading digits as a number, 0 when there are none; never beyond what a bigint holds."""
+    match = re.match(r"\s*([+-]?[0-9]{1,20})", text)
+    return max(-MAX_BIGINT, min(int(match.group(1)), MAX_BIGINT)) if match else 0
 
 
 def _scalar(value: Json, default: str) -> str:
@@ -135,11 +137,26 @@ async def read(request: Request) -> Params:
     elif kind == "multipart/form-data":
         try:
             form = await request.form(max_files=10, max_fields=MAX_FIELDS)
-        except (MultiPartException, AssertionError) as error:
+        except (MultiPartException, FormParserError) as error:
             raise said(400, "Bad Request") from error
         params.update(nested(form.multi_items()))
     params.update(request.path_params)
+    _check(params)
     return params
+
+
+def _check(value: Json) -> None:
+    """Refuse text that is no text: null bytes and lone surrogates, which PostgreSQL cannot store."""
+    if isinstance(value, str):
+        if "\x00" in value or (not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value)):
+            raise said(400, "Bad Request")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _check(name)
+            _check(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check(item)
 
 
 async def _body(request: Request) -> bytes:

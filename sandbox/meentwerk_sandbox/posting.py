@@ -110,7 +110,7 @@ def change(context: Context, status: Status) -> None:
     link(context, status)
     context.session.flush()
     context.session.expire(status)
-    context.enqueue("DistributionWorker", status.id)
+    context.enqueue("DistributionWorker", status.id, {"update": True})
 
 
 def _refuse_what_is_missing(params: Params) -> None:

@@ -71,7 +71,7 @@ class Signer:
     def read(self, text: str) -> dict[str, Any] | None:
         """The value, or None when it is forged or over."""
         body, _, mac = text.rpartition(".")
-        if not body or not hmac.compare_digest(mac, self._mac(body)):
+        if not body or not hmac.compare_digest(mac.encode(), self._mac(body).encode()):
             return None
         value = json.loads(base64.urlsafe_b64decode(body))
         if not isinstance(value, dict) or value.get("exp", 0) < time.time():

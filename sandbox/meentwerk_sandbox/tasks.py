@@ -62,8 +62,9 @@ def perform(services: Services, name: str, args: list[Any]) -> None:
         session.commit()
 
 
-def distribute(services: Services, session: Session, status_id: int) -> None:
-    """Bring a new post to home timelines, notifications and streams."""
+def distribute(services: Services, session: Session, status_id: int, options: dict[str, Any] | None = None) -> None:
+    """Bring a new or changed post to home timelines, notifications and streams."""
+    event = "status.update" if options and options.get("update") else "update"
     found = session.get(Status, status_id)
     if found is None or found.deleted_at is not None:
         return
@@ -73,7 +74,7 @@ def distribute(services: Services, session: Session, status_id: int) -> None:
         readers += _followers(session, found.account_id)
     for reader in readers:
         feeds.add(services.valkey, reader, found.id)
-        feeds.publish(services.valkey, f"timeline:{reader}", "update", payload)
+        feeds.publish(services.valkey, f"timeline:{reader}", event, payload)
     for mention in found.mentions:
         jobs.push(services.valkey, "LocalNotificationWorker", mention.account_id, found.account_id, "mention", found.id)
     if found.reblog is not None and found.reblog.account_id != found.account_id:
@@ -87,7 +88,7 @@ def distribute(services: Services, session: Session, status_id: int) -> None:
         )
     if found.visibility == PUBLIC and found.reblog_of_id is None:
         for channel in _public_channels(found):
-            feeds.publish(services.valkey, channel, "update", payload)
+            feeds.publish(services.valkey, channel, event, payload)
 
 
 def _followers(session: Session, account: int) -> list[int]:

@@ -19,6 +19,7 @@ from . import admin_records
 from .routing import Endpoint
 
 BLOCKS = Permission.MANAGE_BLOCKS
+CENTURY = 100 * 365 * 86_400
 
 
 # --- e-mail providers
@@ -113,7 +114,7 @@ def _assign_ip(context: Context, block: IpBlock) -> Errors:
     if params.has("comment"):
         block.comment = params.text("comment")
     if params.has("expires_in"):
-        seconds = params.integer("expires_in")
+        seconds = max(-CENTURY, min(params.integer("expires_in"), CENTURY))
         block.expires_at = now() + timedelta(seconds=seconds) if params.present("expires_in") else None
     return found
 

@@ -105,7 +105,9 @@ def _authorization_code(context: Context) -> Token:
 def _verifier_fits(grant: Grant, verifier: str) -> bool:
     if not grant.code_challenge:
         return not verifier
-    return bool(verifier) and secrets.compare_digest(security.code_challenge(verifier), grant.code_challenge)
+    return bool(verifier) and secrets.compare_digest(
+        security.code_challenge(verifier).encode(), grant.code_challenge.encode()
+    )
 
 
 def revoke(context: Context) -> Response:

@@ -84,7 +84,10 @@ def sign_out(context: Context) -> Response:
 
 def _local(target: str) -> str:
     """A place on this server to go to, never another site."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return "/"
     good = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.netloc
     return target if good and "\\" not in target else "/"
 

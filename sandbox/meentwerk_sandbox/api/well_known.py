@@ -55,7 +55,10 @@ def _resource(context: Context, resource: str) -> Account | None:
     if not resource.strip():
         raise _BadRequestError
     if re.match(r"https?", resource, re.IGNORECASE):
-        parts = urlsplit(resource)
+        try:
+            parts = urlsplit(resource)
+        except ValueError:
+            return None
         if match := re.fullmatch(r"/(?:@|users/)([^/@]+)/?", parts.path):
             return lookup.find(context.session, match.group(1))
         if match := re.fullmatch(r"/ap/users/(\d{1,19})/?", parts.path):

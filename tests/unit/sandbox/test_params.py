@@ -1,5 +1,6 @@
 import pytest
 from meentwerk_sandbox import params
+from meentwerk_sandbox.errors import ApiError
 from meentwerk_sandbox.params import Params
 
 
@@ -52,3 +53,15 @@ def test_lists_come_in_three_forms() -> None:
     assert Params({"a": {"0": "1", "1": "2"}}).items_of("a") == ["1", "2"]
     assert Params({"a": "1"}).items_of("a") == ["1"]
     assert Params({}).items_of("a") == []
+
+
+def test_numbers_fit_the_database() -> None:
+    assert params.to_i("9" * 40) == params.MAX_BIGINT
+
+
+@pytest.mark.parametrize("bad", ["a\x00b", "\ud800"])
+def test_text_that_cannot_be_stored_is_refused(bad: str) -> None:
+    for value in (bad, [bad], {"x": bad}, {bad: "x"}):
+        with pytest.raises(ApiError):
+            params._check(value)
+    params._check({"a": ["é", 1, None, True]})
