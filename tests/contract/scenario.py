@@ -117,7 +117,6 @@ read("instance v1/", lambda stage: stage.call("GET", "/api/v1/instance/"))
 read("instance v2/", lambda stage: stage.call("GET", "/api/v2/instance/"))
 read("activity", lambda stage: stage.nobody.instance_activity())
 read("extended description", lambda stage: stage.nobody.instance_extended_description())
-read("languages", lambda stage: stage.nobody.instance_languages())
 read("peers", lambda stage: stage.nobody.instance_peers())
 read("rules", lambda stage: stage.nobody.instance_rules())
 read("translation languages", lambda stage: stage.nobody.instance_translation_languages())
@@ -202,8 +201,16 @@ def shape_a_profile(stage: Stage) -> None:
 
 @step
 def shape_a_profile_the_new_way(stage: Stage) -> None:
+    """With pictures and a choice, as in the recordings: without them, the fields are null."""
+    stage.anna.profile_update(
+        note="Press officer of the #water board",
+        avatar=picture(),
+        avatar_mime_type="image/png",
+        header=picture(),
+        header_mime_type="image/png",
+        hide_collections=True,
+    )
     stage.anna.profile()
-    stage.anna.profile_update(note="Press officer of the #water board")
 
 
 @step
