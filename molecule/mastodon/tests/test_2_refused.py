@@ -59,18 +59,8 @@ def test_another_domain() -> None:
     assert run.changed == 0
 
 
-SECRETS = {
-    "secret_key_base": "0123456789abcdef" * 8,
-    "active_record_encryption_deterministic_key": "Ab1" * 10 + "xy",
-    "active_record_encryption_key_derivation_salt": "Cd2" * 10 + "xy",
-    "active_record_encryption_primary_key": "Zz9" * 10 + "xy",  # another one
-    "vapid_private_key": "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=",
-    "vapid_public_key": "BFFcPW6545a5BNP-yn9U_c0MwemXvzddylFa0KbDtANfRTa-OlDzGPv5pUdZAqIhUCvvDVfgjFOyzApW8X2fk1Q=",
-}
-
-
 def test_another_secret() -> None:
-    run = deploy(mastodon_secrets=SECRETS, mastodon_owner={})
+    run = deploy(primary_key="Zz9" * 10 + "xy")
     assert run.code != 0
     assert "mastodon_secrets.active_record_encryption_primary_key is not the value" in run.words
     assert "could never be read again" in run.words

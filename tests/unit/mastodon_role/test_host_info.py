@@ -7,6 +7,7 @@ import pytest
 import yaml
 from meentwerk.secrets import catalogue
 
+ROLE = Path(__file__).parents[3] / "roles/mastodon"
 SECRETS = catalogue.generate([name for name in catalogue.KINDS if not name.endswith("password")])
 DOMAINS = {"domain": "tides.example.org", "web_domain": "social.tides.example.org"}
 
@@ -76,7 +77,7 @@ def test_a_release_fits_its_machine(info: ModuleType, release: str, fits: bool) 
 
 def test_role_and_catalogue_agree(info: ModuleType) -> None:
     """The role knows the form and the fingerprint of a secret as `meentwerk secrets` makes them."""
-    values = yaml.safe_load((Path(info.__file__).parents[1] / "vars/main.yml").read_text())
+    values = yaml.safe_load((ROLE / "vars/main.yml").read_text())
     forms = values["__mastodon_secret_forms"]
     assert forms == {name: f"^{catalogue.KINDS[name].pattern}$" for name in forms}
     assert set(info.REASONS) == set(forms) == set(SECRETS)

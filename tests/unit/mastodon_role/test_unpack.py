@@ -77,7 +77,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def sign(key: Path, data: Path, namespace: str) -> str:
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key]
+    command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", str(key)]
     return subprocess.run(command, input=data.read_bytes(), capture_output=True, check=True).stdout.decode()
 
 
