@@ -42,7 +42,7 @@ def refused(host: Host, url: str, *options: str) -> str:
     quoted = " ".join(f"'{option}'" for option in options)
     done = host.run(f"curl -sS -m 5 {quoted} '{url}'")
     assert done.rc != 0, f"{url} answered: {done.stdout}"
-    return done.stderr
+    return str(done.stderr)
 
 
 @families
