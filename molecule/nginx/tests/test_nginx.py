@@ -264,6 +264,7 @@ def test_log_holds_no_address_and_no_token(host: Host) -> None:
 
 
 def test_logs_are_kept_for_their_days(host: Host) -> None:
+    assert host.service("logrotate.timer").is_enabled
     host.check_output("logrotate --debug /etc/logrotate.d/nginx")
     before = host.check_output("systemctl show -P MainPID nginx")
     host.check_output("logrotate --force /etc/logrotate.d/nginx")
