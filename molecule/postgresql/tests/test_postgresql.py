@@ -292,6 +292,12 @@ def test_passwords_are_kept_as_scram_verifiers(remote: Host) -> None:
     assert kinds == "SCRAM-SHA-256$"
 
 
+def test_server_waits_for_its_addresses(local: Host, remote: Host) -> None:
+    order = "systemctl show --property=After postgresql@17-main"
+    assert "network-online.target" in remote.check_output(order)
+    assert "network-online.target" not in local.check_output(order)
+
+
 # --- running the role again
 
 
@@ -381,6 +387,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"postgresql_databases": [{"name": "mastodon", "owner": "nobody"}]}, "has owner(s) nobody"),
     ({"postgresql_extra_settings": {"ssl_ciphers": "ALL"}}, "postgresql_extra_settings sets ssl_ciphers"),
     ({"postgresql_extra_settings": {"log_statement": "all"}}, "postgresql_extra_settings sets log_statement"),
+    ({"postgresql_extra_settings": {"FSYNC": "off"}}, "postgresql_extra_settings sets FSYNC"),
     ({"postgresql_allowed_clients": []}, "Set both, or neither for the socket only"),
     ({"postgresql_listen_addresses": ["database.example.test"]}, "listen_addresses has database.example.test"),
     ({"postgresql_tls_key": ""}, "connections from other hosts must be encrypted"),

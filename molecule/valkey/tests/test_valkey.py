@@ -105,6 +105,12 @@ def test_service_comes_back_after_a_boot(name: str) -> None:
     assert service.is_enabled
 
 
+def test_server_waits_for_its_addresses(local: Host, remote: Host) -> None:
+    order = "systemctl show --property=After valkey-server"
+    assert "network-online.target" in remote.check_output(order)
+    assert "network-online.target" not in local.check_output(order)
+
+
 def test_sandbox_is_at_least_debians(local: Host, remote: Host) -> None:
     for host, limit in ((local, 0.5), (remote, 1.2)):
         last = host.check_output("systemd-analyze security --no-pager valkey-server.service").splitlines()[-1]
