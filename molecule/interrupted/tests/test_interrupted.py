@@ -17,3 +17,7 @@ def test_no_half_release_is_left(host: Host) -> None:
 
 def test_the_firewall_has_no_rollback_waiting(host: Host) -> None:
     assert host.check_output("systemctl list-timers --no-legend 'meentwerk-firewall-*'") == ""
+
+
+def test_no_unit_has_failed(host: Host) -> None:
+    assert host.check_output("systemctl --failed --plain --no-legend") == ""
