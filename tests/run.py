@@ -164,7 +164,9 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, runner.stop)
     if any(step.group for step in steps):
         # every host starts from it: made once, before they ask for it side by side
-        made = subprocess.run([str(ROOT / "scripts/embedded-host"), "image", "--if-old"], cwd=ROOT, check=False)
+        made = subprocess.run(
+            [str(ROOT / "scripts/embedded-host"), "image", "--if-old"], stdout=subprocess.DEVNULL, check=False
+        )
         if made.returncode:
             return made.returncode
     with ThreadPoolExecutor(max(1, options.jobs)) as pool:

@@ -54,9 +54,10 @@ def invoking_user() -> pwd.struct_passwd:
 
 
 def state_directory() -> Path:
-    """Return MEENTWERK_STATE, or ~/.cache/meentwerk/embedded of the invoking user."""
+    """Return MEENTWERK_STATE, or ~/.cache/meentwerk/embedded of the invoking user: where their Ansible looks, too."""
     chosen = os.environ.get("MEENTWERK_STATE")
-    return Path(chosen) if chosen else Path(invoking_user().pw_dir) / ".cache/meentwerk/embedded"
+    home = Path(invoking_user().pw_dir) if "SUDO_UID" in os.environ else Path.home()
+    return Path(chosen) if chosen else home / ".cache/meentwerk/embedded"
 
 
 def give_to_user(path: Path) -> None:
