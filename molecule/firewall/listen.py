@@ -21,8 +21,8 @@ def main() -> None:
         watch.register(server, selectors.EVENT_READ)
     while True:
         for key, _ in watch.select():
+            assert isinstance(key.fileobj, socket.socket)
             server = key.fileobj
-            assert isinstance(server, socket.socket)
             if server.type == socket.SOCK_STREAM:
                 client, _ = server.accept()
                 client.sendall(b"here\n")

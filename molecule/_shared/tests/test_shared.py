@@ -32,7 +32,8 @@ def run_check_mode() -> dict[str, dict[str, int]]:
                 if result.get("changed") or (result.get("failed") and not result.get("ignored")):
                     difference = json.dumps(result.get("diff", ""))[:1000]
                     print(f"{name}: {task['task']['name']}: {result.get('msg', '')} {difference}")
-    return report["stats"]
+    statistics: dict[str, dict[str, int]] = report["stats"]
+    return statistics
 
 
 def test_check_mode_after_converge_changes_nothing() -> None:

@@ -48,7 +48,7 @@ def as_nginx(host: Host, socket: str, path: str, *headers: str) -> str:
     )
     head = "|".join([f"GET {path} HTTP/1.1", "Host: tides.example.org", *headers, "Connection: close", "|"])
     command = "runuser -u www-data -- python3 -c %s %s %s"
-    return host.check_output(command, script, f"/run/mastodon/{socket}.sock", head)
+    return str(host.check_output(command, script, f"/run/mastodon/{socket}.sock", head))
 
 
 def test_nginx_may_connect(host: Host) -> None:

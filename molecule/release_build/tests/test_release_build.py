@@ -12,13 +12,13 @@ PROGRAMS = ("web", "sidekiq", "streaming", "migrate", "tootctl", "batch", "check
 @pytest.fixture
 def identifier(host: Host) -> str:
     (name,) = host.file("/opt/mastodon/releases").listdir()
-    return name
+    return str(name)
 
 
 def verify(host: Host, archive: str, principal: str = "release", namespace: str = "meentwerk-release") -> bool:
     # ssh-keygen refuses with 255, which ssh keeps for its own failures
     command = VERIFY.format(principal=principal, namespace=namespace, archive=archive)
-    return host.run(f"{command} || exit 1").rc == 0
+    return bool(host.run(f"{command} || exit 1").rc == 0)
 
 
 def test_hash_and_signature_hold(host: Host, identifier: str) -> None:
