@@ -13,7 +13,9 @@ from meentwerk.secrets.catalogue import KINDS
 from .conftest import ROLES, ROOT, name_of
 
 DOCUMENTS = sorted(
-    path for pattern in ("*.md", "docs/**/*.md", "roles/*/*.md", "sandbox/*.md") for path in ROOT.glob(pattern)
+    path
+    for pattern in ("*.md", "docs/**/*.md", "roles/*/*.md", "sandbox/*.md", "inventories/*/*.md")
+    for path in ROOT.glob(pattern)
 )
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^()\s]+(?:\([^()]*\))?)\)")
 
