@@ -100,14 +100,9 @@ def test_ansible_sees_the_same(vault: Vault) -> None:
     assert sorted(Inventory(EXAMPLE, vault).instances()) == sorted(entries())
 
 
-def test_the_canaries_run_another_release(vault: Vault) -> None:
-    inventory = Inventory(EXAMPLE, vault)
-    releases = {
-        group: {inventory.value(name, "instance_release") for name in names} for group, names in groups().items()
-    }
-    assert releases["wave_1"] == releases["wave_2"]
-    assert len(releases["canary"]) == 1
-    assert releases["canary"] != releases["wave_1"]
+def test_the_operator_sets_the_release_for_all_and_for_the_canaries() -> None:
+    setters = [name_of(path) for path in EXAMPLE.rglob("*.yml") if "\ninstance_release:" in path.read_text()]
+    assert sorted(setters) == [f"inventories/example/group_vars/{name}.yml" for name in ("all/main", "canary")]
 
 
 def test_what_is_deployed_has_its_secrets(vault: Vault) -> None:
