@@ -46,6 +46,13 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert not broken, f"{name_of(document)}: {broken}"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_scripts_that_it_names_exist(document: Path) -> None:
+    named = set(re.findall(r"(?<![\w/.])(scripts/[a-z][\w-]*)(?![\w./-])", document.read_text()))
+    gone = sorted(name for name in named if not (ROOT / name).exists())
+    assert not gone, f"{name_of(document)} names what does not exist: {gone}"
+
+
 def test_the_index_names_every_page() -> None:
     index = (ROOT / "docs/README.md").read_text()
     pages = {str(path.relative_to(ROOT / "docs")) for path in ROOT.glob("docs/**/*.md")} - {"README.md"}
