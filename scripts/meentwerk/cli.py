@@ -16,6 +16,7 @@ import typer
 from meentwerk import demo, reference
 from meentwerk.console import note, say, show_error
 from meentwerk.embedded import cli as embedded_host
+from meentwerk.entries import cli as inventory
 from meentwerk.errors import MeentwerkError
 from meentwerk.exits import Exit
 from meentwerk.release import cli as release
@@ -32,6 +33,7 @@ app = typer.Typer(
 Examples:
   meentwerk demo                                  two instances on this machine
   meentwerk embedded-host list                    hosts booted on this machine
+  meentwerk inventory validate inventories/x      are all entries right? no host is contacted
   meentwerk release verify releases/ID.tar.zst --allowed-signers FILE
   meentwerk secrets init NAME -i inventories/x    secrets of a new instance, encrypted at birth
   meentwerk secrets check --all -i inventories/x  every secret decrypts and is well-formed
@@ -43,6 +45,7 @@ Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 COMMANDS = {
     "demo": demo.app,
     "embedded-host": embedded_host.app,
+    "inventory": inventory.app,
     "release": release.app,
     "secrets": secrets.app,
     "docs": reference.app,

@@ -33,7 +33,12 @@ def remove_leftovers(path: Path) -> None:
 
 def create_private_file(path: Path, text: str) -> None:
     """Write a new file that only this user can read; FileExistsError if anything, even a broken link, is there."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    create_file(path, text, 0o600)
+
+
+def create_file(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a new file, whole or not at all; FileExistsError if anything, even a broken link, is there."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)

@@ -1,4 +1,4 @@
-"""`meentwerk docs`: the reference of all variables, written from the roles' own argument_specs."""
+"""`meentwerk docs`: what is generated: the reference of variables, and the files made from the model of the entry."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from meentwerk.console import say
+from meentwerk.entries import derived
 from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.exits import Exit
 from meentwerk.files import replace_file
@@ -37,16 +38,21 @@ def _group() -> None:
 def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if the file is stale.")] = False,
 ) -> None:
-    """Write docs/variables.md from the roles' argument_specs."""
-    text = render(ROOT / "roles")
-    current = REFERENCE.read_text() if REFERENCE.exists() else None
-    name = REFERENCE.relative_to(ROOT)
+    """Write docs/variables.md from the roles' argument_specs, and all that is made from the model of the entry."""
+    for name, text in derived.files().items():  # the role instance's argument_specs among them, so before the roles
+        _write(ROOT / name, text, check=check)
+    _write(REFERENCE, render(ROOT / "roles"), check=check)
+
+
+def _write(path: Path, text: str, *, check: bool) -> None:
+    current = path.read_text() if path.exists() else None
+    name = path.relative_to(ROOT)
     if current == text:
         say(f"{name} is up to date")
     elif check:
         raise MeentwerkError(f"{name} is stale", "run scripts/generate-reference and commit it", Exit.FINDINGS)
     else:
-        replace_file(REFERENCE, text, 0o644)
+        replace_file(path, text, 0o644)
         say(f"{name} written")
 
 

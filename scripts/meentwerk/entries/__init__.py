@@ -1,0 +1,5 @@
+"""Departments' entries: their model, and what is checked before any host is touched.
+
+`model` says what an entry may hold, `values` what a right value is, `document` reads YAML with places, `fleet` puts an
+inventory together, `rules` finds the problems, `derived` writes schema, argument_specs and reference from the model.
+"""

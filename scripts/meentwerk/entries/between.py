@@ -1,0 +1,181 @@
+"""What only shows between values: an entry's domains, its environment, other entries, and what was deployed before."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from functools import cache
+
+import yaml
+
+from meentwerk.entries import values
+from meentwerk.entries.fleet import Fleet, Host, Value
+from meentwerk.entries.model import DEMO_ONLY, FIELDS
+from meentwerk.entries.problem import Problem, Wrong, listed, nearest, quoted
+from meentwerk.inventory import ROOT
+
+CATALOGUE = ROOT / "roles/release_build/vars/release_catalogue.yml"
+PRODUCTION = "production"
+# Where names that nobody can reach, and embedded hosts, are right
+REHEARSALS = ("demo", "example")
+DOMAIN_LISTS = ("instance_alternate_domains", "instance_delegated_domains")
+
+
+@cache
+def releases() -> tuple[str, ...]:
+    """Return the versions that the catalogue knows, the newest last."""
+    return tuple(yaml.safe_load(CATALOGUE.read_text())["release_catalogue"])
+
+
+def check(fleet: Fleet) -> Iterator[Problem]:
+    """Yield what is wrong between the values of each instance, and between instances."""
+    taken: dict[str, tuple[Host, Value]] = {}
+    addresses: dict[str, tuple[Host, Value]] = {}
+    deployed = {
+        name: entry["instance_deployed"] for name, entry in fleet.host_vars.items() if "instance_deployed" in entry
+    }
+    before = {_key(value.data.get("domain")): name for name, value in deployed.items() if isinstance(value.data, dict)}
+    for host in fleet.instances():
+        yield from within(host)
+        yield from _clashes(host, taken, _domains(host), "domain", "A domain leads to one server.")
+        yield from _clashes(host, addresses, _addresses(host), "address", "A server carries one instance.")
+        yield from _deployed(host, deployed.get(host.name), before)
+
+
+def _text(host: Host, name: str) -> str:
+    """Return a value that is a usable text, else nothing: what is wrong with it is said elsewhere."""
+    value = host.effective.get(name)
+    return value.data if value and isinstance(value.data, str) and "{" not in value.data else ""
+
+
+def _right(check: Callable[[str], str], value: str) -> str:
+    try:
+        return check(value)
+    except Wrong:
+        return ""
+
+
+def environment(host: Host) -> str:
+    """Return what kind of place the inventory describes: production unless meentwerk_environment says otherwise."""
+    return _text(host, "meentwerk_environment") or PRODUCTION
+
+
+def within(host: Host) -> Iterator[Problem]:
+    """Yield what does not fit between the values of one instance."""
+    domain, web = (
+        _right(values.domain, _text(host, "instance_domain")),
+        _right(values.domain, _text(host, "instance_web_domain")),
+    )
+    where = environment(host)
+    delegated = _list(host, "instance_delegated_domains")
+    if domain and web and web != domain and not web.endswith(f".{domain}") and domain not in delegated:
+        value = host.effective["instance_web_domain"]
+        cure = (
+            f"Write {domain} or a name below it. If {domain} is to lead there, list it in instance_delegated_domains."
+        )
+        yield Problem(
+            value.place(), f"{host.name}: instance_web_domain", f"{quoted(web)} is no part of {domain}.", cure
+        )
+    if where not in REHEARSALS:
+        yield from _reserved(host)
+    release = _text(host, "instance_release")
+    if release == "sandbox" and where != "demo":
+        value = host.effective["instance_release"]
+        cure = (
+            f'The rehearsal server never runs outside a demo. Name a version of Mastodon, such as "{releases()[-1]}".'
+        )
+        yield Problem(value.place(), f"{host.name}: instance_release", f"{quoted(release)} is not Mastodon.", cure)
+    elif release and _right(values.release, release) and release not in (*releases(), "sandbox"):
+        value = host.effective["instance_release"]
+        near = nearest(release, releases())
+        cure = f'Did you mean "{near}"?' if near else f"Known: {listed(releases())}."
+        wrong = f"{quoted(release)} is not in the catalogue of releases."
+        yield Problem(
+            value.place(),
+            f"{host.name}: instance_release",
+            wrong,
+            f"{cure} A new one is a row in {CATALOGUE.relative_to(ROOT)}.",
+        )
+    for name in host.own:
+        if name.startswith(DEMO_ONLY) and name in FIELDS and where != "demo":
+            yield Problem(
+                host.own[name].key_place(),
+                f"{host.name}: {name}",
+                "Embedded hosts exist in a demo only.",
+                "Take the line out.",
+            )
+
+
+def _reserved(host: Host) -> Iterator[Problem]:
+    for value, path, name in _domains(host):
+        if top := values.reserved(name):
+            wrong = f"{quoted(name)} can be reached by nobody: {top} is reserved for examples and private use."
+            yield Problem(value.place(path), host.name, wrong, "Write a domain that the organisation has registered.")
+
+
+def _list(host: Host, name: str) -> list[str]:
+    value = host.effective.get(name)
+    return [item for item in value.data if isinstance(item, str)] if value and isinstance(value.data, list) else []
+
+
+def _domains(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]:
+    """Yield the well-formed domains of an instance, each once, with their place."""
+    seen = set()
+    for name in ("instance_domain", "instance_web_domain"):
+        if (domain := _right(values.domain, _text(host, name))) and domain not in seen:
+            seen.add(domain)
+            yield host.effective[name], (), domain
+    for name in DOMAIN_LISTS:
+        for number, item in enumerate(_list(host, name)):
+            if (domain := _right(values.domain, item)) and domain not in seen:
+                seen.add(domain)
+                yield host.effective[name], (number,), domain
+
+
+def _addresses(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]:
+    text = _right(values.host_address, _text(host, "ansible_host"))
+    if text:
+        # 2001:DB8::0:1 and 2001:db8::1 are one address
+        plain = str(ipaddress.ip_address(text)) if values.is_address(text) else text.lower()
+        yield host.effective["ansible_host"], (), plain
+
+
+def _clashes(
+    host: Host,
+    taken: dict[str, tuple[Host, Value]],
+    mine: Iterator[tuple[Value, tuple[str | int, ...], str]],
+    what: str,
+    why: str,
+) -> Iterator[Problem]:
+    for value, path, key in mine:
+        other, theirs = taken.setdefault(key, (host, value))
+        if other is not host:
+            place = theirs.place()
+            wrong = f"The {what} {quoted(key)} is taken by {other.name}: {place.file.name}, line {place.line}."
+            yield Problem(value.place(path), host.name, wrong, f"{why} Choose another.")
+
+
+def _deployed(host: Host, record: Value | None, before: dict[str, str]) -> Iterator[Problem]:
+    """A domain that was ever deployed never changes, and belongs to nobody else."""
+    for part in ("domain", "web_domain"):
+        name = f"instance_{part}"
+        now = _text(host, name) or (_text(host, "instance_domain") if part == "web_domain" else "")
+        was = record.data.get(part) if record and isinstance(record.data, dict) else None
+        if record and now and isinstance(was, str) and was != now:
+            value = host.effective.get(name) or host.effective["instance_domain"]
+            wrong = f"{host.name} was deployed as {quoted(was)}; now it says {quoted(now)}."
+            cure = (
+                f"Other servers know its accounts by that name for good. Write {was}; a new domain is a new instance."
+            )
+            yield Problem(value.place(), f"{host.name}: {name}", wrong, cure)
+    other = before.get(_key(_text(host, "instance_domain")))
+    if other and other != host.name and not record:
+        wrong = f"{quoted(_text(host, 'instance_domain'))} was deployed under the name {other}."
+        yield Problem(
+            host.effective["instance_domain"].place(),
+            host.name,
+            wrong,
+            f"Use that name, or another domain. The record: host_vars/{other}/.",
+        )
+
+
+def _key(value: object) -> str:
+    return value if isinstance(value, str) and value else "\0"

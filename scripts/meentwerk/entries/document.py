@@ -1,0 +1,343 @@
+"""A YAML file read with care: every value knows its place, and what is odd about the file is a problem, not a crash.
+
+Ansible reads the same files later, and otherwise: of two equal keys it takes the last, a tab ends in a message about
+tokens, and an alias may stand for a million values. Here each of these is said in plain words.
+"""
+
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from meentwerk.entries.problem import Place, Problem, quoted
+from meentwerk.entries.values import INVISIBLE
+
+# libyaml's reader is ten times faster; both give the same events
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_DEPTH = 20
+MOST_VALUES = 20_000
+ENTRY_BYTES = 64 * 1024
+OTHER_BYTES = 1024 * 1024
+VAULT_HEADER = "$ANSIBLE_VAULT;"
+
+Path_ = tuple[str | int, ...]
+Data = object
+
+# What the parser says -> what a person should look for
+SYNTAX = (
+    ("could not find expected ':'", "A key has no colon here.", "Write «key: value», with a space after the colon."),
+    (
+        "mapping values are not allowed",
+        "There is a colon where none can be.",
+        "Put a text that has a colon in quotes; otherwise look at the indentation: neighbours begin in one column.",
+    ),
+    ("did not find expected key", "This line does not fit the one above.", "Begin it in the column of its neighbours."),
+    (
+        "did not find expected '-' indicator",
+        "This line does not fit the list above.",
+        "Begin it with «- » like the others.",
+    ),
+    ("did not find expected ',' or", "A bracket is not closed.", "Close it, or separate its parts by commas."),
+    ("found unexpected end of stream", "A quote is opened and never closed.", "Close it at the end of the text."),
+    ("found unexpected document indicator", "A quote is opened and never closed.", "Close it at the end of the text."),
+    ("found undefined alias", "The text begins with *, which YAML keeps for itself.", "Put the text in quotes."),
+    ("found duplicate anchor", "An anchor (&name) is defined twice.", "Write the values out instead."),
+    ("found unknown escape character", "A backslash stands in double quotes.", "Use single quotes, or write it twice."),
+    ("found undefined tag handle", "The text begins with !, which YAML keeps for itself.", "Put the text in quotes."),
+    (
+        "found character that cannot start any token",
+        "The text begins with a character that YAML keeps for itself.",
+        "Put the text in quotes.",
+    ),
+    ("block sequence entries are not allowed", "A list begins where none can.", "Begin it on a line below its key."),
+)
+
+
+class Vaulted(str):
+    """An ansible-vault value: encrypted text, which nothing here decrypts."""
+
+    __slots__ = ()
+
+
+@dataclass
+class Document:
+    """A file as plain data, with the place of each key and value by its path, and what is wrong with it as a file."""
+
+    file: Path
+    data: Data = None
+    values: dict[Path_, Place] = field(default_factory=dict)
+    keys: dict[Path_, Place] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def place(self, path: Path_) -> Place:
+        """Return the place of the value at a path, or of the nearest one around it."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return self.values.get(path, Place(self.file))
+
+    def key_place(self, path: Path_) -> Place:
+        """Return the place of the key at a path, or of the value it stands in."""
+        return self.keys.get(path) or self.place(path)
+
+
+def read(file: Path, root: Path, *, is_entry: bool) -> Document:
+    """Read a file of the inventory at `root`; problems stand in the document. OSError is one of them, too."""
+    document = Document(file)
+    if problem := _refuse_file(file, root, ENTRY_BYTES if is_entry else OTHER_BYTES):
+        document.problems.append(Problem(Place(file), "", *problem))
+        return document
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        document.problems.append(
+            Problem(Place(file), "", f"The file cannot be read: {reason}.", "Check its owner and mode.")
+        )
+        return document
+    parse(document, raw, is_entry=is_entry)
+    return document
+
+
+def _refuse_file(file: Path, root: Path, most: int) -> tuple[str, str] | None:
+    """Say why a file is not even opened: a link that leads out, no regular file, far too long."""
+    try:
+        real = file.resolve(strict=True)
+        info = real.stat()
+    except (OSError, RuntimeError):
+        return "The link leads nowhere.", "Put the file itself here."
+    if not real.is_relative_to(root.resolve()):
+        return "The link leads out of the inventory.", "Put the file itself here: an inventory is whole by itself."
+    if not stat.S_ISREG(info.st_mode):
+        return "This is no regular file.", "Remove it; an inventory holds YAML files."
+    if info.st_size > most:
+        return (
+            f"The file has {info.st_size // 1024} KiB; {most // 1024} KiB are allowed.",
+            "Is it the right file? Entries are short.",
+        )
+    return None
+
+
+def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
+    """Fill a document from the bytes of its file."""
+    text = _decode(document, raw)
+    if text is None or text.startswith(VAULT_HEADER):
+        if text is not None and is_entry:
+            document.problems.append(
+                Problem(
+                    Place(document.file),
+                    "",
+                    "The file is encrypted as a whole.",
+                    "Nothing in an entry is secret: decrypt it.",
+                )
+            )
+        return
+    if bad := _characters(document.file, text):
+        document.problems.append(bad)
+        return
+    try:
+        if problem := _refuse_structure(document.file, text, is_entry=is_entry):
+            document.problems.append(problem)
+            return
+        node = yaml.compose(text, Loader=LOADER)
+        if node is not None:
+            document.data = _Builder(document).build(node, ())
+    except yaml.MarkedYAMLError as error:
+        document.problems.append(_syntax(document.file, text, error))
+    except yaml.YAMLError as error:
+        document.problems.append(Problem(Place(document.file), "", "This is no YAML.", str(error).splitlines()[0]))
+
+
+def _decode(document: Document, raw: bytes) -> str | None:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        wrong = "The file is written in UTF-16."
+        document.problems.append(
+            Problem(Place(document.file), "", wrong, "Save it as UTF-8 (in the editor: «Save with encoding»).")
+        )
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - raw.rfind(b"\n", 0, error.start)
+        wrong = "The file is not written in UTF-8: this character cannot be read."
+        cure = "Save it as UTF-8 (in the editor: «Save with encoding»)."
+        document.problems.append(Problem(Place(document.file, line, column), "", wrong, cure))
+        return None
+
+
+def _characters(file: Path, text: str) -> Problem | None:
+    found = INVISIBLE.search(text)
+    if not found:
+        return None
+    line = text.count("\n", 0, found.start()) + 1
+    column = found.start() - text.rfind("\n", 0, found.start())
+    wrong = f"Here stands the invisible character U+{ord(found[0]):04X}."
+    return Problem(Place(file, line, column), "", wrong, "Type the line anew; it came along with a copy.")
+
+
+def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | None:
+    """Look at the events alone, which needs no stack: depth, anchors, tags, documents, number of values."""
+    depth = documents = 0
+    sizes: dict[str, int] = {}
+    open_anchors: list[tuple[str | None, int]] = []
+    count = 0
+
+    def problem(event: yaml.Event, wrong: str, cure: str) -> Problem:
+        return Problem(_marked(file, event.start_mark), "", wrong, cure)
+
+    for event in yaml.parse(text, Loader=LOADER):
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                return problem(event, "A second document begins here (---).", "Keep one document in a file.")
+        if anchor and is_entry:
+            return problem(
+                event,
+                f"{quoted(anchor)} is an anchor or an alias.",
+                "Write the values out; a * or & at the beginning of a text needs quotes.",
+            )
+        count += 1
+        if isinstance(event, yaml.AliasEvent):
+            if any(name == anchor for name, _ in open_anchors):
+                return problem(event, f"The alias *{anchor} stands inside what it repeats.", "Write out what is meant.")
+            count += sizes.get(anchor or "", 0)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_anchors.append((anchor, count))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            name, before = open_anchors.pop()
+            if name:
+                sizes[name] = count - before
+        if count > MOST_VALUES:
+            return problem(
+                event,
+                f"The file stands for more than {MOST_VALUES} values.",
+                "Aliases (*name) multiply: write out what is meant.",
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            return problem(
+                event,
+                f"Lists and mappings stand {depth} deep.",
+                f"{MOST_DEPTH} are allowed. Is a bracket or a hyphen typed twice?",
+            )
+    return None
+
+
+def _syntax(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    place = _marked(file, error.problem_mark or error.context_mark)
+    said = error.problem or "it cannot be read"
+    if place.line and (tab := _tab(text, place)):
+        return Problem(tab, "", "Here is a tab.", "YAML is indented with spaces: replace it by two of them.")
+    for part, wrong, cure in SYNTAX:
+        if part in said:
+            # an open quote is found at the end of the file: its beginning helps more
+            if "never closed" in wrong and error.context_mark:
+                place = _marked(file, error.context_mark)
+            return Problem(place, "", wrong, cure)
+    return Problem(
+        place, "", f"YAML cannot be read here: {said}.", "Compare the line with docs/entry.md, or with another entry."
+    )
+
+
+def _marked(file: Path, mark: yaml.Mark | None) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+
+
+def _tab(text: str, place: Place) -> Place | None:
+    """Return where a tab stands at the beginning of the line that could not be read, or of the one before."""
+    lines = text.split("\n")
+    for number in (place.line, place.line - 1):
+        line = lines[number - 1] if 0 < number <= len(lines) else ""
+        if found := re.match(r"[ -]*\t", line):
+            return Place(place.file, number, found.end())
+    return None
+
+
+class _Builder:
+    """Turns YAML nodes into plain data as Ansible does (YAML 1.1), and notes places and problems on the way."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.scalars = yaml.constructor.SafeConstructor()
+
+    def build(self, node: yaml.Node, path: Path_) -> Data:
+        self.document.values[path] = self.place(node)
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(item, (*path, number)) for number, item in enumerate(node.value)]
+        return self.scalar(node)
+
+    def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Data]:
+        data: dict[str, Data] = {}
+        for key_node, value_node in self.pairs(node):
+            place = self.place(key_node)
+            key = self.scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
+            if not isinstance(key, str) or not key:
+                self.complain(
+                    place,
+                    f"{quoted(getattr(key_node, 'value', '') or 'nothing')} is no key.",
+                    "A key is a word; a number or yes and no need quotes.",
+                )
+                continue
+            if key in data:
+                first = self.document.keys[(*path, key)]
+                self.complain(
+                    place,
+                    f"{quoted(key)} stands here a second time; the first is in line {first.line}.",
+                    "Keep one of them.",
+                )
+                continue
+            self.document.keys[(*path, key)] = place
+            data[key] = self.build(value_node, (*path, key))
+        return data
+
+    def pairs(self, node: yaml.MappingNode) -> Iterator[tuple[yaml.Node, yaml.Node]]:
+        """Yield a mapping's own pairs, then what it merges in (<<) and does not have itself."""
+        own: set[str] = set()
+        merged: list[yaml.MappingNode] = []
+        for key, value in node.value:
+            if key.tag != "tag:yaml.org,2002:merge":
+                if isinstance(key, yaml.ScalarNode):
+                    own.add(key.value)
+                yield key, value
+                continue
+            wanted = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            merged += [part for part in wanted if isinstance(part, yaml.MappingNode)]
+        for part in merged:
+            for key, value in self.pairs(part):
+                if isinstance(key, yaml.ScalarNode) and key.value not in own:
+                    own.add(key.value)
+                    yield key, value
+
+    def scalar(self, node: yaml.Node) -> Data:
+        tag = node.tag
+        if tag in {"!vault", "!vault-encrypted"}:
+            return Vaulted(node.value)
+        if tag in {"!unsafe", "tag:yaml.org,2002:str"}:
+            return str(node.value)
+        try:
+            return self.scalars.construct_object(node)
+        except yaml.constructor.ConstructorError:
+            self.complain(
+                self.place(node),
+                f"{quoted(tag)} is a tag that is not used here.",
+                "Remove it, or put the text in quotes.",
+            )
+        except (ValueError, OverflowError):
+            self.complain(
+                self.place(node),
+                f"{quoted(node.value)} looks like a number or a date, and is none.",
+                "Put it in quotes.",
+            )
+        return None
+
+    def complain(self, place: Place, wrong: str, cure: str) -> None:
+        self.document.problems.append(Problem(place, "", wrong, cure))
+
+    def place(self, node: yaml.Node) -> Place:
+        return Place(self.document.file, node.start_mark.line + 1, node.start_mark.column + 1)

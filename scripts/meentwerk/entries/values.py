@@ -1,0 +1,335 @@
+"""What a right value is: domains, mailboxes, addresses, identifiers, languages. Each check raises `Wrong`, or returns .
+
+Sources: RFC 1123 and RFC 5890 for host names, RFC 2606, 6761, 6762, 7686, 8375 and 9476 for reserved ones, and
+Mastodon 4.6 for its own limits (app/models/rule.rb, app/models/form/admin_settings.rb, app/models/account.rb).
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import idna
+
+from meentwerk.entries.languages import BY_NAME, LANGUAGES
+from meentwerk.entries.problem import Wrong, nearest, quoted
+
+DOMAIN_PATTERN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+DOMAIN_LENGTH = 253
+LABEL_LENGTH = 63
+EMAIL_PATTERN = r"^[^@\s]+@[a-z0-9.-]+$"
+USERNAME_PATTERN = r"^[a-z0-9_]{1,30}$"
+VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
+URI_PATTERN = r"^https://\S+$"
+LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$"
+HOST_NAME_PATTERN = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+# Characters that YAML forbids, that show nothing, or that turn the direction of a line. The joiners U+200C and U+200D
+# are spared: some scripts and many emoji need them.
+INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
+
+# Names that no public resolver will ever answer for, or that belong to examples only
+RESERVED_TOP = ("test", "example", "invalid", "localhost", "local", "onion", "alt", "internal", "arpa")
+RESERVED_SECOND = ("example.com", "example.net", "example.org")
+
+# The user names that Mastodon 4.6 seeds as blocked (db/seeds); a name with "mastodon" in it is refused too
+_RESERVED = """
+    abuse account accounts admin administration administrator admins help helpdesk instance mod moderator moderators
+    mods owner root security server staff support webmaster
+"""
+RESERVED_USERNAMES = frozenset(_RESERVED.split())
+
+# TOOI: the kinds of the Dutch register of government organisations whose codes have one prefix each
+TOOI_HOST = "identifier.overheid.nl"
+TOOI_PREFIX = {"ministerie": "mnre", "gemeente": "gm", "provincie": "pv", "waterschap": "ws"}
+
+
+def punycode(value: str) -> str:
+    """Say how an international name is written in DNS (RFC 5891)."""
+    try:
+        return f"Write it as DNS does: {idna.encode(value.lower(), uts46=True).decode()}"
+    except (idna.IDNAError, UnicodeError):
+        return "It is no valid international name (RFC 5891). Ask whoever registered it for its ASCII form."
+
+
+def is_address(value: str) -> bool:
+    """Say whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+# What can be wrong with a domain -> how a person sees it, and what would be right. Asked in this order.
+_DOMAIN: tuple[tuple[Callable[[str], object], str, Callable[[str], str]], ...] = (
+    (lambda v: not v, "The domain is empty.", lambda _: "Write a domain, such as social.ministry.example."),
+    (lambda v: v != v.strip(), "{} begins or ends with a space.", lambda v: f"Write {v.strip()}"),
+    (
+        lambda v: "@" in v,
+        "{} is a handle or a mailbox, not a domain.",
+        lambda v: f"Write what stands behind the @: {tail(v)}",
+    ),
+    (
+        lambda v: "/" in v,
+        "{} is the address of a page, not a domain.",
+        lambda v: f"Write the bare domain: {host_of(v)}",
+    ),
+    (
+        lambda v: re.search(r"\s", v),
+        "{} has a space in it.",
+        lambda _: "A domain has letters, digits, hyphens and dots only.",
+    ),
+    (lambda v: "*" in v, "{} stands for many names.", lambda _: "Name each domain in full; a server has one name."),
+    (is_address, "{} is an IP address.", lambda _: "Write a domain; the address belongs in ansible_host."),
+    (
+        lambda v: ":" in v,
+        "{} has a port.",
+        lambda v: f"Write it without: {v.partition(':')[0]}; a server answers at port 443.",
+    ),
+    (lambda v: v.endswith("."), "{} ends with a dot.", lambda v: f"Write it without: {v.rstrip('.')}"),
+    (lambda v: not v.isascii(), "{} has letters outside a to z.", punycode),
+    (lambda v: v != v.lower(), "{} has capital letters.", lambda v: f"Write {v.lower()}"),
+    (
+        lambda v: "_" in v,
+        "{} has an underscore.",
+        lambda v: f"Host names have hyphens instead: {v.replace('_', '-')}",
+    ),
+    (
+        lambda v: v.startswith(".") or ".." in v,
+        "{} has an empty part.",
+        lambda v: f"Write {'.'.join(filter(None, v.split('.')))}",
+    ),
+    (
+        lambda v: "." not in v,
+        "{} is a single word.",
+        lambda _: "Write the whole domain, such as social.ministry.example.",
+    ),
+    (
+        lambda v: len(v) > DOMAIN_LENGTH,
+        "{} is too long.",
+        lambda v: f"It has {len(v)} characters; DNS allows {DOMAIN_LENGTH}. Choose a shorter one.",
+    ),
+)
+
+
+def domain(value: str) -> str:
+    """Check a public domain in the form that Mastodon and DNS keep it: lower-case ASCII, no trailing dot."""
+    shown = quoted(value)
+    for is_wrong, wrong, cure in _DOMAIN:
+        if is_wrong(value):
+            raise Wrong(wrong.format(shown), cure(value))
+    for label in value.split("."):
+        _label(label, shown)
+    if not re.fullmatch(DOMAIN_PATTERN, value):
+        raise Wrong(f"{shown} ends in a number.", "Write the whole domain, such as social.ministry.example.")
+    return value
+
+
+def host_of(value: str) -> str:
+    """Return the domain in the address of a page."""
+    try:
+        return urlsplit(value if "://" in value else f"//{value}").hostname or "social.ministry.example"
+    except ValueError:
+        return "social.ministry.example"
+
+
+def _label(label: str, shown: str) -> None:
+    if len(label) > LABEL_LENGTH:
+        raise Wrong(
+            f"A part of {shown} has {len(label)} characters.",
+            f"DNS allows {LABEL_LENGTH} between two dots: shorten it.",
+        )
+    if label.startswith("-") or label.endswith("-"):
+        raise Wrong(
+            f"{shown} has a part that begins or ends with a hyphen.", f"Write {label.strip('-')} for that part."
+        )
+    if odd := re.search(r"[^a-z0-9-]", label):
+        raise Wrong(
+            f"{shown} has the character {quoted(odd[0])}.", "A domain has letters, digits, hyphens and dots only."
+        )
+    if label.startswith("xn--"):
+        try:
+            idna.decode(label)
+        except (idna.IDNAError, UnicodeError):
+            raise Wrong(
+                f"{shown} has the part {quoted(label)}, which is no international name.",
+                "Write the name with its own letters once: the message then says its right form.",
+            ) from None
+
+
+def tail(value: str) -> str:
+    """Return what stands behind the last @, lower-case."""
+    return value.rpartition("@")[2].lower() or "social.ministry.example"
+
+
+def reserved(name: str) -> str:
+    """Return why nobody can reach a domain: the reserved name it belongs to, or nothing."""
+    if name.rpartition(".")[2] in RESERVED_TOP:
+        return "." + name.rpartition(".")[2]
+    return next((second for second in RESERVED_SECOND if name == second or name.endswith("." + second)), "")
+
+
+def email(value: str) -> str:
+    """Check a mailbox: one @, something before it, a domain behind it (the part of RFC 5321 that people use)."""
+    shown = quoted(value)
+    local, at, behind = value.rpartition("@")
+    if not at:
+        raise Wrong(
+            f"{shown} is no e-mail address: the @ is missing.", "Write a mailbox, such as webcare@ministry.example."
+        )
+    if value.lower().startswith("mailto:"):
+        raise Wrong(f"{shown} begins with mailto.", f"Write the bare address: {value[7:]}")
+    if "<" in value or ">" in value or '"' in value:
+        raise Wrong(f"{shown} has a name with the address.", "Write the bare address; the name has its own key.")
+    if re.search(r"\s", value):
+        raise Wrong(f"{shown} has a space in it.", f"Write it without: {''.join(value.split())}")
+    if "@" in local:
+        raise Wrong(f"{shown} has more than one @.", "Write one address, such as webcare@ministry.example.")
+    if not local:
+        raise Wrong(f"{shown} has nothing before the @.", "Write the whole address, such as webcare@ministry.example.")
+    if not local.isascii():
+        raise Wrong(
+            f"{shown} has letters outside a to z before the @.", "Many mail servers refuse them: give an ASCII alias."
+        )
+    try:
+        domain(behind.lower())
+    except Wrong as error:
+        raise Wrong(f"{shown} is no e-mail address. Behind the @: {error.wrong}", error.cure) from None
+    if behind != behind.lower():
+        raise Wrong(f"{shown} has capital letters behind the @.", f"Write {local}@{behind.lower()}")
+    return value
+
+
+def register_id(value: str) -> str:
+    """Check an identifier in an official register: an https URI; one of TOOI's has the form that TOOI gives."""
+    shown = quoted(value)
+    advice = "Give it as its https address, such as https://identifier.overheid.nl/tooi/id/ministerie/mnre1034."
+    if re.search(r"\s", value):
+        raise Wrong(f"{shown} has a space in it.", "Copy the identifier from the register once more.")
+    if value.startswith("http://"):
+        raise Wrong(f"{shown} begins with http.", f"Write {value.replace('http:', 'https:', 1)}")
+    if not value.startswith("https://"):
+        raise Wrong(f"{shown} is no identifier of a register.", advice)
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname or ""
+    except ValueError:
+        raise Wrong(f"{shown} is no https address.", advice) from None
+    if "." not in host or parts.username is not None:
+        raise Wrong(f"{shown} names no register.", advice)
+    if host == TOOI_HOST:
+        _tooi(parts.path, shown)
+    elif parts.path in {"", "/"}:
+        raise Wrong(f"{shown} is the register, not the organisation in it.", advice)
+    return value
+
+
+def _tooi(path: str, shown: str) -> None:
+    found = re.fullmatch(r"/tooi/id/([a-z_]+)/([a-z]+)([0-9]+)", path)
+    if not found:
+        raise Wrong(
+            f"{shown} is no identifier of TOOI.",
+            f"It reads https://{TOOI_HOST}/tooi/id/KIND/CODE, such as ministerie/mnre1034.",
+        )
+    kind, prefix, number = found.groups()
+    if (right := TOOI_PREFIX.get(kind, prefix)) != prefix:
+        raise Wrong(
+            f"{shown} has the code {prefix}{number}, which is no {kind}.", f"The codes of a {kind} begin with {right}."
+        )
+
+
+def username(value: str) -> str:
+    """Check a user name: Mastodon's characters and length, none of its reserved names."""
+    shown = quoted(value)
+    if value.startswith("@"):
+        raise Wrong(f"{shown} begins with an @.", f"Write {value.lstrip('@').partition('@')[0].lower()}")
+    if not re.fullmatch(USERNAME_PATTERN, value):
+        raise Wrong(f"{shown} is no user name.", "It takes lower-case letters, digits and underscores, 30 at most.")
+    if value in RESERVED_USERNAMES or "mastodon" in value:
+        raise Wrong(f"{shown} is a name that Mastodon reserves.", "Choose another, such as beheer or webcare.")
+    return value
+
+
+def language(value: object) -> str:
+    """Check a language: one of those Mastodon knows, by its ISO 639 code."""
+    if value is False:
+        raise Wrong("YAML reads the bare word no as «false», not as Norwegian.", 'Write it in quotes: "no"')
+    if not isinstance(value, str):
+        raise Wrong(f"{quoted(value)} is no language.", "Write an ISO 639 code, such as nl, en or fy.")
+    if value in LANGUAGES:
+        return value
+    shown = quoted(value)
+    if (name := BY_NAME.get(value.lower(), "")) in LANGUAGES:
+        raise Wrong(f"{shown} is the name of a language.", f"Write its code: {name}")
+    code, separator, region = value.replace("_", "-").partition("-")
+    for near in (f"{code.lower()}-{region.upper()}", code.lower()) if separator else (code.lower(),):
+        if near in LANGUAGES:
+            raise Wrong(f"{shown} is no language that Mastodon knows.", f"Write {near}")
+    raise Wrong(f"{shown} is no language that Mastodon knows.", "Write an ISO 639 code, such as nl, en or fy.")
+
+
+def release(value: object) -> str:
+    """Check the form of a release: three numbers, or `sandbox`."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        raise Wrong(f"{quoted(value)} is read as a number.", 'Write the whole version in quotes, such as "4.6.5".')
+    if not isinstance(value, str):
+        raise Wrong(f"{quoted(value)} is no release.", 'Write a version of Mastodon in quotes, such as "4.6.5".')
+    if re.fullmatch(VERSION_PATTERN, value) or value == "sandbox":
+        return value
+    shown = quoted(value)
+    if re.fullmatch(VERSION_PATTERN, bare := value.removeprefix("v")):
+        raise Wrong(f"{shown} has a v before the version.", f'Write "{bare}"')
+    if value in {"latest", "stable", "main", "nightly"}:
+        raise Wrong(f"{shown} is no version: what it means changes.", 'Name one, such as "4.6.5".')
+    raise Wrong(f"{shown} is no release.", 'Write a version of Mastodon in quotes, such as "4.6.5".')
+
+
+def host_address(value: str) -> str:
+    """Check the address of a server: IPv4, IPv6, or a name; where the operator's controller connects to."""
+    shown = quoted(value)
+    advice = "Give the server's address or name, such as 192.0.2.11 or server1.ministry.example."
+    if not value.strip():
+        raise Wrong("The address is empty.", advice)
+    if is_address(value):
+        address = ipaddress.ip_address(value)
+        if address.is_unspecified or address.is_multicast or address.is_loopback:
+            raise Wrong(f"{shown} is the address of no server.", advice)
+        return value
+    if bare := re.fullmatch(r"\[([0-9a-fA-F:]+)\]", value):
+        raise Wrong(f"{shown} is in brackets.", f"Write {bare[1]}")
+    if "/" in value and is_address(value.partition("/")[0]):
+        raise Wrong(f"{shown} is a network.", f"Write the address of one server: {value.partition('/')[0]}")
+    if re.fullmatch(r"[0-9.]+", value):
+        raise Wrong(f"{shown} is no IPv4 address.", "It has four numbers from 0 to 255, such as 192.0.2.11.")
+    if re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", value):
+        raise Wrong(f"{shown} is no IPv6 address.", "Write it as RFC 5952 does, such as 2001:db8::11.")
+    if "@" in value:
+        raise Wrong(f"{shown} names a user.", f"Write {tail(value)}; the operator sets ansible_user.")
+    if ":" in value:
+        raise Wrong(f"{shown} has a port.", f"Write {value.partition(':')[0]}; the operator sets ansible_port.")
+    # A name need not be public, and upper case is the same name: only its form counts
+    if "." in value:
+        domain(value.lower())
+    elif not re.fullmatch(HOST_NAME_PATTERN, value.lower()):
+        raise Wrong(f"{shown} is neither an address nor a host name.", advice)
+    return value
+
+
+def plain_text(value: str) -> str:
+    """Check a text that people will read: not empty, nothing invisible that turns or hides what stands there."""
+    if not value.strip():
+        raise Wrong("The text is empty.", "Write something, or leave the key out for its default.")
+    if odd := INVISIBLE.search(value):
+        raise Wrong(
+            f"The text has the invisible character U+{ord(odd[0]):04X}.",
+            "Type the text anew; it came along with a copy.",
+        )
+    return value
+
+
+def near_choice(value: object, choices: tuple[str, ...]) -> str:
+    """Return which of the choices was probably meant, or nothing."""
+    return nearest(value, choices) if isinstance(value, str) else ""
