@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from meentwerk.entries import rules
 from meentwerk.inventory import Inventory, Vault
 from meentwerk.secrets import store
 
@@ -94,6 +95,11 @@ def test_domains_belong_to_nobody_and_are_used_once() -> None:
         used.update(names | {domain for key in LISTS for domain in entry.get(key, [])})
     assert not [domain for domain in used if not RESERVED.search(domain)]
     assert [domain for domain, count in used.items() if count > 1] == []
+
+
+def test_every_entry_is_right() -> None:
+    _, problems = rules.check([EXAMPLE])
+    assert not problems, "\n".join(problem.text(ROOT) for problem in problems)
 
 
 def test_ansible_sees_the_same(vault: Vault) -> None:
