@@ -120,6 +120,15 @@ def test_what_is_deployed_has_its_secrets(vault: Vault) -> None:
     assert [finding for name in with_secrets for finding in store.check(inventory, vault, name)] == []
 
 
+def test_what_is_deployed_has_its_domain_on_record() -> None:
+    recorded = {path.parent.name: load(path)["instance_deployed"] for path in EXAMPLE.glob("host_vars/*/deployed.yml")}
+    assert recorded.keys() == set(groups()["canary"])
+    for name, record in recorded.items():
+        entry = entries()[name]
+        domain = entry["instance_domain"]
+        assert record == {"domain": domain, "web_domain": entry.get("instance_web_domain", domain)}
+
+
 def test_the_fleets_own_secrets_decrypt(vault: Vault) -> None:
     path = EXAMPLE / "group_vars/all/vault.yml"
     values = load(path)
