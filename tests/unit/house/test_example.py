@@ -1,7 +1,9 @@
 """The example fleet is one that an operator could keep: read as Ansible reads it, and whole."""
 
 import ipaddress
+import os
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,28 @@ def test_domains_belong_to_nobody_and_are_used_once() -> None:
 def test_every_entry_is_right() -> None:
     _, problems = rules.check([EXAMPLE])
     assert not problems, "\n".join(problem.text(ROOT) for problem in problems)
+
+
+def test_the_playbook_accepts_it_and_reaches_no_host() -> None:
+    environment = os.environ | {
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(PASSWORD),
+        # whoever tried to connect would fail
+        "ANSIBLE_SSH_EXECUTABLE": "/bin/false",
+    }
+    command = ["ansible-playbook", "-i", str(EXAMPLE), "playbooks/validate.yml"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^\S+ +: ok=", done.stdout, re.MULTILINE)) == len(entries())
 
 
 def test_ansible_sees_the_same(vault: Vault) -> None:
