@@ -49,8 +49,8 @@ def validate(
         fleet, found = rules.check(sources)
         only = [path.absolute() for path in given if path.is_file() and _inventory_of(path) != path]
         problems |= {problem for problem in found if not only or problem.place.file.absolute() in only}
-        entries += sum(1 for _ in fleet.instances())
-        files += len(fleet.departments)
+        places = [host.place.file for host in fleet.instances()]
+        entries, files = entries + len(places), files + len(set(places))
     _report(sorted(problems), entries, files, as_json=as_json)
     if problems:
         raise typer.Exit(Exit.USAGE)

@@ -246,8 +246,9 @@ class Entry(_Part):
         why="A host refuses a release that nobody of these has signed.",
         example=['release namespaces="meentwerk-release" ssh-ed25519 AAAA...'],
         default_text="the keys this controller built with",
-        ansible_default="{{ lookup('ansible.builtin.file', instance_release_directory ~ '/allowed_signers')"
-        ".splitlines() }}",
+        # A fleet can be validated before anything is built; the role mastodon refuses to deploy without a signer
+        ansible_default="{{ (query('ansible.builtin.file', instance_release_directory ~ '/allowed_signers', "
+        "errors='ignore') | first | default('')).splitlines() }}",
         operator=True,
     )
     instance_title: Text | None = _field(
