@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from meentwerk.exits import Exit
+
 ENTRY = """\
 ---
 mastodon_instances:
@@ -62,7 +64,10 @@ def measure(folder: Path) -> tuple[float, float, subprocess.CompletedProcess[str
 
 def main() -> int:
     """Measure, print a table, and fail when the wrong entry is not found where it is."""
-    parser = argparse.ArgumentParser(prog="benchmarks/validate", description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/validate",
+        description="How long scripts/validate-inventory takes for a fleet, and how much memory.",
+    )
     parser.add_argument("entries", nargs="*", type=int, default=[12, 400, 1600], help="sizes of fleets (12 400 1600)")
     options = parser.parse_args()
     # the peak is that of the largest run so far: fleets are measured from small to large
@@ -80,7 +85,7 @@ def main() -> int:
             wrong.write_text(text.replace("instance_size: ", "instance_size: x"))
             line = next(number for number, row in enumerate(text.splitlines(), 1) if "instance_size" in row)
             seconds, peak, done = measure(folder)
-            found = f"{wrong}:{line}:" in done.stdout and done.returncode == 2
+            found = f"{wrong}:{line}:" in done.stdout and done.returncode == Exit.USAGE
             first = done.stdout.strip().splitlines()[0] if done.stdout else ""
             print(f"{entries:>8}  {seconds:>8.2f}  {peak:>6.0f}  {os.path.relpath(first, folder)}")
             if not found:
