@@ -1,5 +1,6 @@
 """From a record to a running host, and back to nothing."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -194,7 +195,24 @@ def _alive(pid: int) -> bool:
 
 
 def stop(host: Host) -> None:
-    """End a host and remove all that it was: processes, network, cgroup, files; parts may be gone already."""
+    """End a host and remove all that it was: processes, network, cgroup, files; parts may be gone already.
+
+    Another process may be at it, too: the lock on the host's own folder lets one do it, and the other wait.
+    """
+    try:
+        descriptor = os.open(host.directory, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # gone meanwhile, or a new host of that name
+        if host.directory.exists() and os.path.samestat(os.fstat(descriptor), host.directory.stat()):
+            _stop(host)
+    finally:
+        os.close(descriptor)
+
+
+def _stop(host: Host) -> None:
     pid = nspawn_pid(host)
     if pid:
         if SYSTEMD:
@@ -210,8 +228,7 @@ def stop(host: Host) -> None:
     network.disconnect(host)
     for hierarchy in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
         _remove_cgroup(Path(hierarchy) / f"meentwerk-{host.name}")
-    if host.directory.exists():
-        shutil.rmtree(host.directory)
+    shutil.rmtree(host.directory)
 
 
 def _remove_cgroup(top: Path) -> None:
@@ -241,7 +258,10 @@ def write_known_hosts(hosts: Sequence[Host]) -> None:
     lines = []
     for host in hosts:
         for key in sorted(host.directory.glob("upper/etc/ssh/ssh_host_*_key.pub")):
-            kind, material = key.read_text().split()[:2]
+            try:
+                kind, material = key.read_text().split()[:2]
+            except OSError:  # it is being removed
+                continue
             lines.append(f"{','.join([host.name, host.ip4, host.ip6, *host.aliases])} {kind} {material}\n")
     with locked("known-hosts-lock"):
         path = state_directory() / "known_hosts"

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import yaml
 
@@ -243,7 +244,12 @@ def _syntax(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
     )
 
 
-def _marked(file: Path, mark: yaml.Mark | None) -> Place:
+class _Mark(Protocol):
+    line: int
+    column: int
+
+
+def _marked(file: Path, mark: _Mark | None) -> Place:
     return Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
 
 

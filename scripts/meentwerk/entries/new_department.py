@@ -54,7 +54,7 @@ def new_department(  # one option per question
         )
     fleet, problems = rules.check([folder])
     demo = _environment(fleet) == "demo"
-    ask = _ask if sys.stdin.isatty() else _cannot_ask
+    ask = _ask if interactive() else _cannot_ask
     answers: dict[str, str] = {}
 
     def question(key: str, given: str | None, text: str, default: str, check: Callable[[Any], Any]) -> str:
@@ -102,6 +102,11 @@ def new_department(  # one option per question
     note("  scripts/demo" if demo else "  propose it as a pull request (docs/departments.md)")
 
 
+def interactive() -> bool:
+    """Say whether someone is there to be asked."""
+    return sys.stdin.isatty()
+
+
 def _usual_inventory() -> Path:
     """Return the inventory that is meant without being named: the only one of the operator's own, else the demo."""
     own = [path for path in (ROOT / "inventories").iterdir() if path.is_dir() and path.name not in {"demo", "example"}]
@@ -123,7 +128,7 @@ def _answer(ask: Ask, option: str, given: str | None, text: str, default: str, c
             return str(check(given))
         except Wrong as error:
             raise UsageError(f"{option}: {error.wrong}", error.cure) from None
-    if default and not sys.stdin.isatty():
+    if default and not interactive():
         return default
     while True:
         answer = ask(text or option, default) if text else ""
