@@ -117,7 +117,7 @@ def check() -> None:
 def explain() -> None:
     """Say what is there now and what to try next."""
     names = " ".join(sorted({name for i in instances() for name in (i.domain, i.web_domain)}))
-    say(f"\nTwo departments' instances are running: {names}\n")
+    say(f"\n{len(instances())} departments' instances are running: {names}\n")
     for instance in instances():
         say(f"  https://{instance.web_domain}/  ({instance.name})")
         say(f"    operator's login: user name beheer, password in {instance.login.relative_to(ROOT)}")

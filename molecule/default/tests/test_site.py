@@ -1,8 +1,11 @@
 """The whole site: the parts that only fit when every role did its own."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
+import yaml
 from testinfra.host import Host
 
 DOMAIN = "default.example.test"
@@ -53,6 +56,20 @@ def test_a_handle_at_the_domain_leads_to_the_web_domain(host: Host) -> None:
     assert links["self"]["href"].startswith(f"https://{WEB_DOMAIN}/")
     status, _ = get(host, f"https://{DOMAIN}/.well-known/webfinger?resource=acct:beheer@{DOMAIN}")
     assert status in {200, 301}
+
+
+def test_a_handle_at_a_delegated_domain_leads_to_the_right_handle(host: Host) -> None:
+    handle = f"beheer@ministry.{DOMAIN}"
+    status, _ = get(host, f"https://ministry.{DOMAIN}/.well-known/webfinger?resource=acct:{handle}")
+    assert status == 301
+    status, body = get(host, f"https://{WEB_DOMAIN}/.well-known/webfinger?resource=acct:{handle}")
+    assert status == 200
+    assert json.loads(body)["subject"] == f"acct:beheer@{DOMAIN}"
+
+
+def test_the_domain_stays_on_record() -> None:
+    record = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]) / "host_vars/default-1/deployed.yml"
+    assert yaml.safe_load(record.read_text()) == {"instance_deployed": {"domain": DOMAIN, "web_domain": WEB_DOMAIN}}
 
 
 def test_the_instance_is_healthy_inside(host: Host) -> None:

@@ -29,22 +29,26 @@ Data = object
 
 # What the parser says -> what a person should look for
 SYNTAX = (
-    ("could not find expected ':'", "A key has no colon here.", "Write «key: value», with a space after the colon."),
-    (
-        "mapping values are not allowed",
-        "There is a colon where none can be.",
-        "Put a text that has a colon in quotes; otherwise look at the indentation: neighbours begin in one column.",
-    ),
+    ("could not find expected ':'", "This line has no colon.", "Write «key: value», with a space after the colon."),
     ("did not find expected key", "This line does not fit the one above.", "Begin it in the column of its neighbours."),
     (
         "did not find expected '-' indicator",
         "This line does not fit the list above.",
         "Begin it with «- » like the others.",
     ),
-    ("did not find expected ',' or", "A bracket is not closed.", "Close it, or separate its parts by commas."),
     ("found unexpected end of stream", "A quote is opened and never closed.", "Close it at the end of the text."),
     ("found unexpected document indicator", "A quote is opened and never closed.", "Close it at the end of the text."),
     ("found undefined alias", "The text begins with *, which YAML keeps for itself.", "Put the text in quotes."),
+    (
+        "did not find expected alphabetic or numeric character",
+        "The text begins with * or &, which YAML keeps for itself.",
+        "Put the text in quotes.",
+    ),
+    (
+        "mapping keys are not allowed",
+        "The text begins with ?, which YAML keeps for itself.",
+        "Put the text in quotes.",
+    ),
     ("found duplicate anchor", "An anchor (&name) is defined twice.", "Write the values out instead."),
     ("found unknown escape character", "A backslash stands in double quotes.", "Use single quotes, or write it twice."),
     ("found undefined tag handle", "The text begins with !, which YAML keeps for itself.", "Put the text in quotes."),
@@ -57,8 +61,22 @@ SYNTAX = (
 )
 
 
+# Where a line that cannot be read began: more help than where the parser gave up
+BEGINNING = ("expected ':'", "alphabetic or numeric", "unexpected end of stream", "unexpected document indicator")
+ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+NO_TAG = "Take it out. If it is meant as text, put the text in quotes."
+PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
+VAULT_TAGS = ("!vault", "!vault-encrypted")
+
+
 class Vaulted(str):
     """An ansible-vault value: encrypted text, which nothing here decrypts."""
+
+    __slots__ = ()
+
+
+class Unread(str):
+    """A value that could not be read; what is wrong with it is said already."""
 
     __slots__ = ()
 
@@ -71,6 +89,11 @@ class Document:
     data: Data = None
     values: dict[Path_, Place] = field(default_factory=dict)
     keys: dict[Path_, Place] = field(default_factory=dict)
+    # How a value is written that YAML does not read as text: 0301, 12:30, yes
+    written: dict[Path_, str] = field(default_factory=dict)
+    # Keys that YAML does not read as text: yes, no, null, a number
+    odd_keys: set[Path_] = field(default_factory=set)
+    commented: set[Path_] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def place(self, path: Path_) -> Place:
@@ -144,7 +167,7 @@ def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
             return
         node = yaml.compose(text, Loader=LOADER)
         if node is not None:
-            document.data = _Builder(document).build(node, ())
+            document.data = _Builder(document, text, is_entry=is_entry).build(node, ())
     except yaml.MarkedYAMLError as error:
         document.problems.append(_syntax(document.file, text, error))
     except yaml.YAMLError as error:
@@ -152,7 +175,7 @@ def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
 
 
 def _decode(document: Document, raw: bytes) -> str | None:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:4].count(0) == 2:  # noqa: PLR2004  # every second byte
         wrong = "The file is written in UTF-16."
         document.problems.append(
             Problem(Place(document.file), "", wrong, "Save it as UTF-8 (in the editor: «Save with encoding»).")
@@ -196,11 +219,14 @@ def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | Non
             if documents > 1:
                 return problem(event, "A second document begins here (---).", "Keep one document in a file.")
         if anchor and is_entry:
-            return problem(
-                event,
-                f"{quoted(anchor)} is an anchor or an alias.",
-                "Write the values out; a * or & at the beginning of a text needs quotes.",
-            )
+            cure = "Write the value itself. If it is meant as text, put the text in quotes."
+            if isinstance(event, yaml.AliasEvent):
+                return problem(event, f"{quoted('*' + anchor)} repeats a value from elsewhere.", cure)
+            return problem(event, f"{quoted('&' + anchor)} marks a value to be repeated elsewhere.", cure)
+        tag = getattr(event, "tag", None)
+        if tag and is_entry and tag not in {"!unsafe", *VAULT_TAGS}:
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            return problem(event, f"{quoted(shown)} is a tag of YAML, not text.", NO_TAG)
         count += 1
         if isinstance(event, yaml.AliasEvent):
             if any(name == anchor for name, _ in open_anchors):
@@ -233,11 +259,15 @@ def _syntax(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
     said = error.problem or "it cannot be read"
     if place.line and (tab := _tab(text, place)):
         return Problem(tab, "", "Here is a tab.", "YAML is indented with spaces: replace it by two of them.")
+    if found := _known_accident(file, text, place) or _by_layout(file, text, error, place):
+        return found
     for part, wrong, cure in SYNTAX:
         if part in said:
-            # an open quote is found at the end of the file: its beginning helps more
-            if "never closed" in wrong and error.context_mark:
+            if error.context_mark and any(beginning in part for beginning in BEGINNING):
                 place = _marked(file, error.context_mark)
+            line = _line(text, place.line)
+            if "keeps for itself" in wrong and "character" in wrong and line[place.column - 1 : place.column]:
+                wrong = f"The text begins with {line[place.column - 1]}, which YAML keeps for itself."
             return Problem(place, "", wrong, cure)
     return Problem(
         place, "", f"YAML cannot be read here: {said}.", "Compare the line with docs/entry.md, or with another entry."
@@ -247,6 +277,68 @@ def _syntax(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
 class _Mark(Protocol):
     line: int
     column: int
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.split("\n")
+    return lines[number - 1] if 0 < number <= len(lines) else ""
+
+
+def _known_accident(file: Path, text: str, place: Place) -> Problem | None:
+    """What people do to a file without noticing; the parser stumbles over it somewhere near."""
+    if conflict := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
+        line = text.count("\n", 0, conflict.start()) + 1
+        wrong = "Two versions of the file were merged, and it was left undecided which one holds."
+        return Problem(Place(file, line, 1), "", wrong, "Keep the right lines, and remove <<<<<<<, ======= and >>>>>>>.")
+    for number in (place.line, place.line - 1):
+        line_text = _line(text, number)
+        if space := re.match(rf"[ -]*({ODD_SPACE.pattern})", line_text) or re.search(
+            rf":({ODD_SPACE.pattern})", line_text
+        ):
+            wrong = f"This is no ordinary space, but U+{ord(space[1]):04X}."
+            cure = "Type the space anew; it came along with a copy."
+            return Problem(Place(file, number, space.start(1) + 1), "", wrong, cure)
+        if "\N{FULLWIDTH COLON}" in line_text and ": " not in line_text:
+            column = line_text.index("\N{FULLWIDTH COLON}") + 1
+            wrong = "This is no ordinary colon, but a wide one (U+FF1A)."
+            return Problem(Place(file, number, column), "", wrong, "Write a : and a space behind it.")
+    return None
+
+
+def _by_layout(file: Path, text: str, error: yaml.MarkedYAMLError, place: Place) -> Problem | None:
+    """Where the parser names what it expected, the lines themselves tell what happened."""
+    said = error.problem or ""
+    line = _line(text, place.line)
+    begins = len(line) - len(line.lstrip(" "))
+    if "mapping values are not allowed" in said:
+        above = place.line - 1
+        while above and not _line(text, above).partition("#")[0].strip():
+            above -= 1
+        before = _line(text, above)
+        if re.search(r":\s", line[: place.column - 1]) or not before.strip():
+            return Problem(place, "", "A second colon stands in this line.", "Put the text that has a colon in quotes.")
+        column = len(before) - len(before.lstrip(" ")) + 1
+        if not re.search(r":(\s|$)", before):
+            cure = "Write «key: value» or «key:», with a space after the colon."
+            return Problem(Place(file, above, column), "", "This line has no colon.", cure)
+        wrong = f"This line is indented further than line {above}, which has a value already."
+        return Problem(Place(file, place.line, begins + 1), "", wrong, "Begin both in one column, if they are neighbours.")
+    if "did not find expected ',' or" in said and error.context_mark:
+        wrong = "The bracket that opens here is not closed, or a comma is missing"
+        if place.line != error.context_mark.line + 1 and line.strip():
+            wrong += f" before line {place.line}"
+        return Problem(
+            _marked(file, error.context_mark), "", wrong + ".", "Close it with the same kind, and put commas between."
+        )
+    if "did not find expected key" in said and place.column > begins + 1:
+        if "{{" in line[: place.column]:
+            return Problem(place, "", "A template stands here.", "Write the value itself; templates are the operator's.")
+        wrong = "Text goes on behind a closing quote or bracket."
+        cure = 'Put the whole text in double quotes: "…"; an apostrophe may stand between them.'
+        return Problem(place, "", wrong, cure)
+    if "did not find expected key" in said and line.lstrip().startswith(":"):
+        return Problem(place, "", "There is no key before the colon.", "Write «key: value».")
+    return None
 
 
 def _marked(file: Path, mark: _Mark | None) -> Place:
@@ -266,37 +358,48 @@ def _tab(text: str, place: Place) -> Place | None:
 class _Builder:
     """Turns YAML nodes into plain data as Ansible does (YAML 1.1), and notes places and problems on the way."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, text: str, *, is_entry: bool) -> None:
         self.document = document
+        self.lines = text.split("\n")
+        self.is_entry = is_entry
         self.scalars = yaml.constructor.SafeConstructor()
 
     def build(self, node: yaml.Node, path: Path_) -> Data:
         self.document.values[path] = self.place(node)
+        if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+            self.complain(self.place(node), f"{quoted(node.tag)} is a tag that is not used here.", NO_TAG)
+            return Unread()
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, number)) for number, item in enumerate(node.value)]
-        return self.scalar(node)
+        value = self.scalar(node)
+        if not isinstance(value, str):
+            self.document.written[path] = node.value
+        key = self.document.keys.get(path)
+        if value is None and key and re.search(r":\s+#", self.lines[key.line - 1][key.column - 1 :]):
+            self.document.commented.add(path)
+        return value
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Data]:
         data: dict[str, Data] = {}
         for key_node, value_node in self.pairs(node):
             place = self.place(key_node)
-            key = self.scalar(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-            if not isinstance(key, str) or not key:
-                self.complain(
-                    place,
-                    f"{quoted(getattr(key_node, 'value', '') or 'nothing')} is no key.",
-                    "A key is a word; a number or yes and no need quotes.",
-                )
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.complain(place, "A key stands in brackets.", "A key is a word. Put a text that begins so in quotes.")
                 continue
+            key = str(key_node.value)
+            if not key:
+                self.complain(place, "There is no key before the colon.", "Write «key: value».")
+                continue
+            if not isinstance(self.scalar(key_node), str):
+                self.document.odd_keys.add((*path, key))
             if key in data:
                 first = self.document.keys[(*path, key)]
-                self.complain(
-                    place,
-                    f"{quoted(key)} stands here a second time; the first is in line {first.line}.",
-                    "Keep one of them.",
-                )
+                cure = "Keep one of them"
+                cure += "." if isinstance(value_node, yaml.ScalarNode) else ", with all that belongs below it."
+                wrong = f"{quoted(key)} stands here a second time; the first is in line {first.line}."
+                self.complain(place, wrong, cure)
                 continue
             self.document.keys[(*path, key)] = place
             data[key] = self.build(value_node, (*path, key))
@@ -312,6 +415,9 @@ class _Builder:
                     own.add(key.value)
                 yield key, value
                 continue
+            if self.is_entry:
+                self.complain(self.place(key), f"{quoted('<<')} is no key.", "Write the keys out, one in a line.")
+                continue
             wanted = value.value if isinstance(value, yaml.SequenceNode) else [value]
             merged += [part for part in wanted if isinstance(part, yaml.MappingNode)]
         for part in merged:
@@ -322,25 +428,22 @@ class _Builder:
 
     def scalar(self, node: yaml.Node) -> Data:
         tag = node.tag
-        if tag in {"!vault", "!vault-encrypted"}:
+        if tag in VAULT_TAGS:
             return Vaulted(node.value)
         if tag in {"!unsafe", "tag:yaml.org,2002:str"}:
             return str(node.value)
+        if tag not in PLAIN_TAGS:
+            self.complain(self.place(node), f"{quoted(tag)} is a tag that is not used here.", NO_TAG)
+            return Unread()
         try:
             return self.scalars.construct_object(node)
-        except yaml.constructor.ConstructorError:
-            self.complain(
-                self.place(node),
-                f"{quoted(tag)} is a tag that is not used here.",
-                "Remove it, or put the text in quotes.",
-            )
         except (ValueError, OverflowError):
             self.complain(
                 self.place(node),
                 f"{quoted(node.value)} looks like a number or a date, and is none.",
                 "Put it in quotes.",
             )
-        return None
+        return Unread()
 
     def complain(self, place: Place, wrong: str, cure: str) -> None:
         self.document.problems.append(Problem(place, "", wrong, cure))

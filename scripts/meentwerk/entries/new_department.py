@@ -179,11 +179,9 @@ def _free_address(fleet: Fleet) -> str:
 
 def render(answers: dict[str, str], target: Path, *, demo: bool) -> str:
     """Return the text of an entry: what was answered, and as comments what else may be said."""
-    up = "../" * (len(target.parent.relative_to(ROOT).parts) if target.is_relative_to(ROOT) else 0)
-    schema = f"{up}{SCHEMA.relative_to(ROOT)}" if up else str(SCHEMA)
     lines = [
         "---",
-        f"# yaml-language-server: $schema={schema}",
+        *_schema_line(target),
         f"# The request of {' '.join(answers['organisation'].split())}. Every key: docs/entry.md",
         f"{GROUP}:",
         "  hosts:",
@@ -215,6 +213,14 @@ def render(answers: dict[str, str], target: Path, *, demo: bool) -> str:
         "      #   - text: Be kind to people who disagree.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _schema_line(target: Path) -> list[str]:
+    """Return the comment by which editors find the schema; only inside this clone does a path hold for everyone."""
+    if not target.is_relative_to(ROOT):
+        return []
+    up = "../" * len(target.parent.relative_to(ROOT).parts)
+    return [f"# yaml-language-server: $schema={up}{SCHEMA.relative_to(ROOT)}"]
 
 
 def _yaml(text: str) -> str:
