@@ -1,12 +1,13 @@
 """What only shows between values: an entry's domains, its environment, other entries, and what was deployed before."""
 
 import ipaddress
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 import yaml
 
 from meentwerk.entries import values
+from meentwerk.entries.document import Path_
 from meentwerk.entries.fleet import Fleet, Host, Value
 from meentwerk.entries.model import DEMO_ONLY, FIELDS
 from meentwerk.entries.problem import Problem, Wrong, listed, nearest, quoted
@@ -27,16 +28,16 @@ def releases() -> tuple[str, ...]:
 
 def check(fleet: Fleet) -> Iterator[Problem]:
     """Yield what is wrong between the values of each instance, and between instances."""
-    taken: dict[str, tuple[Host, Value]] = {}
-    addresses: dict[str, tuple[Host, Value]] = {}
+    taken: dict[str, tuple[Host, Value, Path_]] = {}
+    addresses: dict[str, tuple[Host, Value, Path_]] = {}
     deployed = {
         name: entry["instance_deployed"] for name, entry in fleet.host_vars.items() if "instance_deployed" in entry
     }
     before = {_key(value.data.get("domain")): name for name, value in deployed.items() if isinstance(value.data, dict)}
     for host in fleet.instances():
         yield from within(host)
-        yield from _clashes(host, taken, _domains(host), "domain", "A domain leads to one server.")
-        yield from _clashes(host, addresses, _addresses(host), "address", "A server carries one instance.")
+        yield from _clashes(host, taken, _domains(host), "domain", deployed)
+        yield from _clashes(host, addresses, _addresses(host), "address", deployed)
         yield from _deployed(host, deployed.get(host.name), before)
 
 
@@ -105,9 +106,14 @@ def within(host: Host) -> Iterator[Problem]:
 
 
 def _reserved(host: Host) -> Iterator[Problem]:
+    said: list[str] = []
     for value, path, name in _domains(host):
+        # A name below one that was named already is the same mistake
+        if any(name.endswith(f".{other}") for other in said):
+            continue
         if top := values.reserved(name):
-            wrong = f"{quoted(name)} can be reached by nobody: {top} is reserved for examples and private use."
+            said.append(name)
+            wrong = f"{quoted(name)} can be reached by nobody: {top} is not for public use."
             yield Problem(value.place(path), host.name, wrong, "Write a domain that the organisation has registered.")
 
 
@@ -116,7 +122,7 @@ def _list(host: Host, name: str) -> list[str]:
     return [item for item in value.data if isinstance(item, str)] if value and isinstance(value.data, list) else []
 
 
-def _domains(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]:
+def _domains(host: Host) -> Iterator[tuple[Value, Path_, str]]:
     """Yield the well-formed domains of an instance, each once, with their place."""
     seen = set()
     for name in ("instance_domain", "instance_web_domain"):
@@ -130,7 +136,7 @@ def _domains(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]:
                 yield host.effective[name], (number,), domain
 
 
-def _addresses(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]:
+def _addresses(host: Host) -> Iterator[tuple[Value, Path_, str]]:
     text = _right(values.host_address, _text(host, "ansible_host"))
     if text:
         # 2001:DB8::0:1 and 2001:db8::1 are one address
@@ -138,19 +144,35 @@ def _addresses(host: Host) -> Iterator[tuple[Value, tuple[str | int, ...], str]]
         yield host.effective["ansible_host"], (), plain
 
 
+ONE = {"domain": "A domain leads to one server.", "address": "A server carries one instance."}
+
+
 def _clashes(
     host: Host,
-    taken: dict[str, tuple[Host, Value]],
-    mine: Iterator[tuple[Value, tuple[str | int, ...], str]],
+    taken: dict[str, tuple[Host, Value, Path_]],
+    mine: Iterator[tuple[Value, Path_, str]],
     what: str,
-    why: str,
+    deployed: Mapping[str, Value],
 ) -> Iterator[Problem]:
+    """Yield what two instances both want, in the file of each: who looks at one file sees it, whichever it is.
+
+    Where both stand in one file, or one was deployed before, only the other is named.
+    """
+    said: list[tuple[Host, str]] = []
     for value, path, key in mine:
-        other, theirs = taken.setdefault(key, (host, value))
-        if other is not host:
-            place = theirs.place()
-            wrong = f"The {what} {quoted(key)} is taken by {other.name}: {place.file.name}, line {place.line}."
-            yield Problem(value.place(path), host.name, wrong, f"{why} Choose another.")
+        other, theirs, their_path = taken.setdefault(key, (host, value, path))
+        # A name below one that clashes already is the same mistake
+        if other is host or any(known is other and key.endswith(f".{name}") for known, name in said):
+            continue
+        said.append((other, key))
+        mine_too = (host, value.place(path), other, theirs.place(their_path))
+        theirs_too = (other, theirs.place(their_path), host, value.place(path))
+        blamed = [mine_too] if value.document is theirs.document else [mine_too, theirs_too]
+        if (host.name in deployed) != (other.name in deployed):
+            blamed = [theirs_too] if host.name in deployed else [mine_too]
+        for one, here, second, there in blamed:
+            wrong = f"The {what} {quoted(key)} is taken by {second.name}: {there.file.name}, line {there.line}."
+            yield Problem(here, one.name, wrong, f"{ONE[what]} Choose another for one of them.")
 
 
 def _deployed(host: Host, record: Value | None, before: dict[str, str]) -> Iterator[Problem]:
@@ -161,11 +183,11 @@ def _deployed(host: Host, record: Value | None, before: dict[str, str]) -> Itera
         was = record.data.get(part) if record and isinstance(record.data, dict) else None
         if record and now and isinstance(was, str) and was != now:
             value = host.effective.get(name) or host.effective["instance_domain"]
-            wrong = f"{host.name} was deployed as {quoted(was)}; now it says {quoted(now)}."
-            cure = (
-                f"Other servers know its accounts by that name for good. Write {was}; a new domain is a new instance."
-            )
+            wrong = f"{host.name} was deployed with {name} {quoted(was)}; now it is {quoted(now)}."
+            write = f"Write {name}: {was}"
+            cure = f"Other servers know its accounts by that name for good. {write}, or give a new instance a new name."
             yield Problem(value.place(), f"{host.name}: {name}", wrong, cure)
+            return  # the web domain follows the domain
     other = before.get(_key(_text(host, "instance_domain")))
     if other and other != host.name and not record:
         wrong = f"{quoted(_text(host, 'instance_domain'))} was deployed under the name {other}."

@@ -20,6 +20,7 @@ from meentwerk.entries.values import INVISIBLE
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MOST_DEPTH = 20
 MOST_VALUES = 20_000
+MOST_BITS = 1024
 ENTRY_BYTES = 64 * 1024
 OTHER_BYTES = 1024 * 1024
 VAULT_HEADER = "$ANSIBLE_VAULT;"
@@ -41,7 +42,7 @@ SYNTAX = (
     ("found undefined alias", "The text begins with *, which YAML keeps for itself.", "Put the text in quotes."),
     (
         "did not find expected alphabetic or numeric character",
-        "The text begins with * or &, which YAML keeps for itself.",
+        "The text begins with {}, which YAML keeps for itself.",
         "Put the text in quotes.",
     ),
     (
@@ -54,7 +55,7 @@ SYNTAX = (
     ("found undefined tag handle", "The text begins with !, which YAML keeps for itself.", "Put the text in quotes."),
     (
         "found character that cannot start any token",
-        "The text begins with a character that YAML keeps for itself.",
+        "The text begins with {}, which YAML keeps for itself.",
         "Put the text in quotes.",
     ),
     ("block sequence entries are not allowed", "A list begins where none can.", "Begin it on a line below its key."),
@@ -65,7 +66,9 @@ SYNTAX = (
 BEGINNING = ("expected ':'", "alphabetic or numeric", "unexpected end of stream", "unexpected document indicator")
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 NO_TAG = "Take it out. If it is meant as text, put the text in quotes."
-PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")}
+PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq")
+}
 VAULT_TAGS = ("!vault", "!vault-encrypted")
 
 
@@ -202,12 +205,25 @@ def _characters(file: Path, text: str) -> Problem | None:
     return Problem(Place(file, line, column), "", wrong, "Type the line anew; it came along with a copy.")
 
 
+def _refuse_cleverness(event: yaml.Event) -> tuple[str, str] | None:
+    """Say why an entry holds no anchor, alias or tag: whoever reads it would have to know YAML."""
+    anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
+    if anchor:
+        cure = "Write the value itself. If it is meant as text, put the text in quotes."
+        if isinstance(event, yaml.AliasEvent):
+            return f"{quoted('*' + anchor)} repeats a value from elsewhere.", cure
+        return f"{quoted('&' + anchor)} marks a value to be repeated elsewhere.", cure
+    if tag and tag not in {"!unsafe", *VAULT_TAGS}:
+        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        return f"{quoted(shown)} begins with !, which YAML keeps for itself.", NO_TAG
+    return None
+
+
 def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | None:
     """Look at the events alone, which needs no stack: depth, anchors, tags, documents, number of values."""
-    depth = documents = 0
+    depth = documents = count = 0
     sizes: dict[str, int] = {}
     open_anchors: list[tuple[str | None, int]] = []
-    count = 0
 
     def problem(event: yaml.Event, wrong: str, cure: str) -> Problem:
         return Problem(_marked(file, event.start_mark), "", wrong, cure)
@@ -218,21 +234,17 @@ def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | Non
             documents += 1
             if documents > 1:
                 return problem(event, "A second document begins here (---).", "Keep one document in a file.")
-        if anchor and is_entry:
-            cure = "Write the value itself. If it is meant as text, put the text in quotes."
-            if isinstance(event, yaml.AliasEvent):
-                return problem(event, f"{quoted('*' + anchor)} repeats a value from elsewhere.", cure)
-            return problem(event, f"{quoted('&' + anchor)} marks a value to be repeated elsewhere.", cure)
-        tag = getattr(event, "tag", None)
-        if tag and is_entry and tag not in {"!unsafe", *VAULT_TAGS}:
-            shown = tag.replace("tag:yaml.org,2002:", "!!")
-            return problem(event, f"{quoted(shown)} is a tag of YAML, not text.", NO_TAG)
+        if is_entry and (said := _refuse_cleverness(event)):
+            return problem(event, *said)
         count += 1
         if isinstance(event, yaml.AliasEvent):
-            if any(name == anchor for name, _ in open_anchors):
+            if anchor not in sizes and any(name == anchor for name, _ in open_anchors):
                 return problem(event, f"The alias *{anchor} stands inside what it repeats.", "Write out what is meant.")
             count += sizes.get(anchor or "", 0)
+        elif isinstance(event, yaml.ScalarEvent) and anchor:
+            sizes[anchor] = 1
         elif isinstance(event, yaml.CollectionStartEvent):
+            sizes.pop(anchor or "", None)
             open_anchors.append((anchor, count))
         elif isinstance(event, yaml.CollectionEndEvent):
             name, before = open_anchors.pop()
@@ -248,7 +260,7 @@ def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | Non
         if depth > MOST_DEPTH:
             return problem(
                 event,
-                f"Lists and mappings stand {depth} deep.",
+                f"Lists and groups of keys stand in each other, {depth} deep.",
                 f"{MOST_DEPTH} are allowed. Is a bracket or a hyphen typed twice?",
             )
     return None
@@ -266,9 +278,8 @@ def _syntax(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
             if error.context_mark and any(beginning in part for beginning in BEGINNING):
                 place = _marked(file, error.context_mark)
             line = _line(text, place.line)
-            if "keeps for itself" in wrong and "character" in wrong and line[place.column - 1 : place.column]:
-                wrong = f"The text begins with {line[place.column - 1]}, which YAML keeps for itself."
-            return Problem(place, "", wrong, cure)
+            first = line[place.column - 1 : place.column] or "a character"
+            return Problem(place, "", wrong.replace("{}", first), cure)
     return Problem(
         place, "", f"YAML cannot be read here: {said}.", "Compare the line with docs/entry.md, or with another entry."
     )
@@ -289,7 +300,9 @@ def _known_accident(file: Path, text: str, place: Place) -> Problem | None:
     if conflict := re.search(r"^(<{7}|={7}|>{7})( |$)", text, re.MULTILINE):
         line = text.count("\n", 0, conflict.start()) + 1
         wrong = "Two versions of the file were merged, and it was left undecided which one holds."
-        return Problem(Place(file, line, 1), "", wrong, "Keep the right lines, and remove <<<<<<<, ======= and >>>>>>>.")
+        return Problem(
+            Place(file, line, 1), "", wrong, "Keep the right lines, and remove <<<<<<<, ======= and >>>>>>>."
+        )
     for number in (place.line, place.line - 1):
         line_text = _line(text, number)
         if space := re.match(rf"[ -]*({ODD_SPACE.pattern})", line_text) or re.search(
@@ -308,37 +321,47 @@ def _known_accident(file: Path, text: str, place: Place) -> Problem | None:
 def _by_layout(file: Path, text: str, error: yaml.MarkedYAMLError, place: Place) -> Problem | None:
     """Where the parser names what it expected, the lines themselves tell what happened."""
     said = error.problem or ""
-    line = _line(text, place.line)
-    begins = len(line) - len(line.lstrip(" "))
     if "mapping values are not allowed" in said:
-        above = place.line - 1
-        while above and not _line(text, above).partition("#")[0].strip():
-            above -= 1
-        before = _line(text, above)
-        if re.search(r":\s", line[: place.column - 1]) or not before.strip():
-            return Problem(place, "", "A second colon stands in this line.", "Put the text that has a colon in quotes.")
-        column = len(before) - len(before.lstrip(" ")) + 1
-        if not re.search(r":(\s|$)", before):
-            cure = "Write «key: value» or «key:», with a space after the colon."
-            return Problem(Place(file, above, column), "", "This line has no colon.", cure)
-        wrong = f"This line is indented further than line {above}, which has a value already."
-        return Problem(Place(file, place.line, begins + 1), "", wrong, "Begin both in one column, if they are neighbours.")
+        return _colon(file, text, place)
+    line = _line(text, place.line)
     if "did not find expected ',' or" in said and error.context_mark:
         wrong = "The bracket that opens here is not closed, or a comma is missing"
         if place.line != error.context_mark.line + 1 and line.strip():
             wrong += f" before line {place.line}"
-        return Problem(
-            _marked(file, error.context_mark), "", wrong + ".", "Close it with the same kind, and put commas between."
-        )
-    if "did not find expected key" in said and place.column > begins + 1:
-        if "{{" in line[: place.column]:
-            return Problem(place, "", "A template stands here.", "Write the value itself; templates are the operator's.")
+        cure = "Close it with the same kind, and put commas between."
+        return Problem(_marked(file, error.context_mark), "", f"{wrong}.", cure)
+    if "did not find expected key" not in said:
+        return None
+    wrong = cure = ""
+    if line.lstrip().startswith(":"):
+        wrong, cure = "There is no key before the colon.", "Write «key: value»."
+    elif place.column > _indent(line) + 1 and "{{" in line[: place.column]:
+        wrong, cure = "A template stands here.", "Write the value itself; templates are the operator's."
+    elif place.column > _indent(line) + 1:
         wrong = "Text goes on behind a closing quote or bracket."
         cure = 'Put the whole text in double quotes: "…"; an apostrophe may stand between them.'
-        return Problem(place, "", wrong, cure)
-    if "did not find expected key" in said and line.lstrip().startswith(":"):
-        return Problem(place, "", "There is no key before the colon.", "Write «key: value».")
-    return None
+    return Problem(place, "", wrong, cure) if wrong else None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _colon(file: Path, text: str, place: Place) -> Problem:
+    """A colon where none can be: a text that has one, a line above without one, or one that is indented too far."""
+    line = _line(text, place.line)
+    above = place.line - 1
+    while above and not _line(text, above).partition("#")[0].strip():
+        above -= 1
+    before = _line(text, above)
+    if re.search(r":\s", line[: place.column - 1]) or not before.strip():
+        return Problem(place, "", "A second colon stands in this line.", "Put the text that has a colon in quotes.")
+    if not re.search(r":(\s|$)", before):
+        cure = "Write «key: value» or «key:», with a space after the colon."
+        return Problem(Place(file, above, _indent(before) + 1), "", "This line has no colon.", cure)
+    wrong = f"This line is indented further than line {above}, which has a value already."
+    cure = "Begin both in one column, if they are neighbours."
+    return Problem(Place(file, place.line, _indent(line) + 1), "", wrong, cure)
 
 
 def _marked(file: Path, mark: _Mark | None) -> Place:
@@ -386,7 +409,9 @@ class _Builder:
         for key_node, value_node in self.pairs(node):
             place = self.place(key_node)
             if not isinstance(key_node, yaml.ScalarNode):
-                self.complain(place, "A key stands in brackets.", "A key is a word. Put a text that begins so in quotes.")
+                self.complain(
+                    place, "A key stands in brackets.", "A key is a word. Put a text that begins so in quotes."
+                )
                 continue
             key = str(key_node.value)
             if not key:
@@ -436,14 +461,16 @@ class _Builder:
             self.complain(self.place(node), f"{quoted(tag)} is a tag that is not used here.", NO_TAG)
             return Unread()
         try:
-            return self.scalars.construct_object(node)
-        except (ValueError, OverflowError):
-            self.complain(
-                self.place(node),
-                f"{quoted(node.value)} looks like a number or a date, and is none.",
-                "Put it in quotes.",
-            )
-        return Unread()
+            value: Data = self.scalars.construct_object(node)
+        # What PyYAML's constructors raise for !!int x, !!bool x, !!timestamp x and the like
+        except (ValueError, OverflowError, AttributeError, LookupError, TypeError):
+            value = Unread()
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            value = Unread()
+        if isinstance(value, Unread):
+            wrong = f"{quoted(node.value)} looks like a number or a date, and is none."
+            self.complain(self.place(node), wrong, "Put it in quotes.")
+        return value
 
     def complain(self, place: Place, wrong: str, cure: str) -> None:
         self.document.problems.append(Problem(place, "", wrong, cure))

@@ -20,6 +20,9 @@ SUFFIXES = (".yml", ".yaml")
 IGNORED = ("group_vars", "host_vars")
 IGNORED_SUFFIXES = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
 
+# What an editor leaves behind; anything else that is no .yml in departments/ may be an entry that nobody reads
+BACKUPS = (".swp", ".bak", "~", ".orig")
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -100,9 +103,10 @@ def _inventory_files(fleet: Fleet, source: Path) -> Iterator[Path]:
         yield source
         return
     for path in sorted(source.iterdir()):
-        if path.name.startswith(".") or path.name in IGNORED or path.name.endswith(IGNORED_SUFFIXES):
-            continue
         is_departments = path.parent.name == DEPARTMENTS
+        ignored = BACKUPS if is_departments else IGNORED_SUFFIXES
+        if path.name.startswith(".") or path.name in (*IGNORED, "README.md") or path.name.endswith(ignored):
+            continue
         if path.is_dir():
             if path.is_symlink():
                 wrong, cure = "This is a link to another folder.", "Put the folder itself here."
@@ -113,7 +117,8 @@ def _inventory_files(fleet: Fleet, source: Path) -> Iterator[Path]:
             yield path
         elif is_departments:
             wrong = "The file is not read as an entry: its name does not end in .yml."
-            fleet.problems.append(Problem(Place(path), "", wrong, f"Rename it to {path.stem}.yml, or remove it."))
+            name = path.name.partition(".")[0] or "NAME"
+            fleet.problems.append(Problem(Place(path), "", wrong, f"Rename it to {name}.yml, or remove it."))
 
 
 def _variable_files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -156,7 +161,11 @@ def _add_group(fleet: Fleet, document: Document, path: Path_, body: object) -> N
         place = document.keys[(*path, "hosts", name)]
         host = fleet.hosts.setdefault(name, Host(name, place))
         if host.place != place and variables:
-            host.twice.append(place)
+            # A file that only lists the host, such as groups.yml, may be read before its entry
+            if host.own:
+                host.twice.append(place)
+            else:
+                host.place = place
         host.groups.add(group)
         _merge(host.own, document, (*path, "hosts", name), variables)
     children = body.get("children")

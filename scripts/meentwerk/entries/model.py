@@ -73,9 +73,12 @@ Domain = Annotated[
 ]
 Email = Annotated[str, BeforeValidator(_texts_only(values.email)), Field(pattern=values.EMAIL_PATTERN)]
 Text = Annotated[str, BeforeValidator(_texts_only(values.plain_text)), Field(min_length=1)]
+Line = Annotated[str, BeforeValidator(_texts_only(values.one_line)), Field(min_length=1)]
+Hint = Annotated[str, BeforeValidator(_texts_only(values.visible))]
 Username = Annotated[str, BeforeValidator(_texts_only(values.username)), Field(pattern=values.USERNAME_PATTERN)]
 RegisterId = Annotated[str, BeforeValidator(_texts_only(values.register_id)), Field(pattern=values.URI_PATTERN)]
 Language = Annotated[str, BeforeValidator(_checked(values.language)), Field(pattern=values.LANGUAGE_PATTERN)]
+Ip6 = Annotated[str, BeforeValidator(_texts_only(values.ip6)), Field(min_length=1)]
 HostAddress = Annotated[str, BeforeValidator(_texts_only(values.host_address)), Field(min_length=1)]
 Release = Annotated[
     str, BeforeValidator(_checked(values.release)), Field(pattern=rf"{values.VERSION_PATTERN}|^sandbox$")
@@ -83,11 +86,10 @@ Release = Annotated[
 
 
 def _unique(items: list[str]) -> list[str]:
-    twice = next((item for number, item in enumerate(items) if item in items[:number]), None)
+    twice = next((number for number, item in enumerate(items) if item in items[:number]), None)
     if twice is not None:
-        raise PydanticCustomError(
-            "wrong", "{wrong}", {"wrong": f"{twice} stands in the list twice.", "cure": "Keep one of them."}
-        )
+        context = {"wrong": f"{items[twice]} stands in the list twice.", "cure": "Keep one of them.", "item": twice}
+        raise PydanticCustomError("wrong", "{wrong}", context)
     return items
 
 
@@ -98,7 +100,7 @@ class _Part(BaseModel):
 class Organisation(_Part):
     """The organisation that speaks on the server."""
 
-    name: Text = _field(
+    name: Line = _field(
         what="Official name, as its register has it.",
         why="Visitors read it on the server's pages, and the proof of identity compares it with the register.",
         example="Ministry of Tides",
@@ -114,7 +116,7 @@ class Organisation(_Part):
 class Contact(_Part):
     """Whom to ask: a function and its mailbox, not a person."""
 
-    name: Text | None = _field(
+    name: Line | None = _field(
         None,
         what="Name of the function or team.",
         why="People change, a team stays; no personal data belongs in the inventory.",
@@ -137,7 +139,7 @@ class Rule(_Part):
         example="Be kind to people who disagree.",
         max_length=300,
     )
-    hint: str = _field(
+    hint: Hint = _field(
         "",
         what="What it means.",
         why="A short rule with an explanation is read; a long one is not.",
@@ -251,7 +253,7 @@ class Entry(_Part):
         "errors='ignore') | first | default('')).splitlines() }}",
         operator=True,
     )
-    instance_title: Text | None = _field(
+    instance_title: Line | None = _field(
         None,
         what="Name of the server on its pages.",
         why="The organisation's name is right for most.",
@@ -290,7 +292,7 @@ class Entry(_Part):
         default_text="beheer, with the contact's mailbox",
         ansible_default={"username": "beheer", "email": "{{ instance_contact.email | default('') }}"},
     )
-    embedded_host_ip6: HostAddress | None = _field(
+    embedded_host_ip6: Ip6 | None = _field(
         None,
         what="IPv6 address of an embedded host; demo only.",
         why="The demo boots its own hosts (docs/embedded-hosts.md).",

@@ -69,6 +69,6 @@ def nearest(word: str, known: Sequence[str]) -> str:
     return lower[found[0]] if found else ""
 
 
-def listed(words: Sequence[str]) -> str:
+def listed(words: Sequence[str], last: str = "or") -> str:
     """Return words as a sentence lists them: a, b or c."""
-    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""

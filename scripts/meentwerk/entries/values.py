@@ -30,6 +30,10 @@ INVISIBLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
 )
 
+# In a text a soft hyphen or a joiner may be right; in a name never
+INVISIBLE_IN_NAMES = re.compile(rf"{INVISIBLE.pattern}|[\u00ad\u200c\u200d]")
+QUOTATION_MARKS = "\"'<>\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a"
+
 # Names that no public resolver will ever answer for, or that belong to examples only
 RESERVED_TOP = ("test", "example", "invalid", "localhost", "local", "onion", "alt", "internal", "arpa")
 RESERVED_SECOND = ("example.com", "example.net", "example.org")
@@ -51,7 +55,9 @@ def punycode(value: str) -> str:
     try:
         return f"Write it as DNS does: {idna.encode(value.lower(), uts46=True).decode()}"
     except (idna.IDNAError, UnicodeError):
-        return "It is no valid international name (RFC 5891). Ask whoever registered it for its ASCII form."
+        return (
+            "Nobody can register such a name (RFC 5891). Ask whoever keeps the domain how it is spelt in plain letters."
+        )
 
 
 def is_address(value: str) -> bool:
@@ -64,8 +70,14 @@ def is_address(value: str) -> bool:
 
 
 # What can be wrong with a domain -> how a person sees it, and what would be right. Asked in this order.
-_DOMAIN: tuple[tuple[Callable[[str], object], str, Callable[[str], str]], ...] = (
+_Table = tuple[tuple[Callable[[str], object], str, Callable[[str], str]], ...]
+_DOMAIN: _Table = (
     (lambda v: not v, "The domain is empty.", lambda _: "Write a domain, such as social.ministry.example."),
+    (
+        INVISIBLE_IN_NAMES.search,
+        "{} has a character that nobody sees.",
+        lambda _: "Type it anew; the character came along with a copy.",
+    ),
     (lambda v: v != v.strip(), "{} begins or ends with a space.", lambda v: f"Write {v.strip()}"),
     (
         lambda v: "@" in v,
@@ -76,6 +88,11 @@ _DOMAIN: tuple[tuple[Callable[[str], object], str, Callable[[str], str]], ...] =
         lambda v: "/" in v,
         "{} is the address of a page, not a domain.",
         lambda v: f"Write the bare domain: {host_of(v)}",
+    ),
+    (
+        lambda v: v != v.strip(QUOTATION_MARKS),
+        "{} has quotation marks or angle brackets of its own.",
+        lambda v: f"Write it without: {v.strip(QUOTATION_MARKS)}",
     ),
     (
         lambda v: re.search(r"\s", v),
@@ -115,12 +132,17 @@ _DOMAIN: tuple[tuple[Callable[[str], object], str, Callable[[str], str]], ...] =
 )
 
 
+def _refuse(value: str, table: _Table) -> None:
+    """Raise what the first row says that a value fits."""
+    for is_wrong, wrong, cure in table:
+        if is_wrong(value):
+            raise Wrong(wrong.replace("{}", quoted(value)), cure(value))
+
+
 def domain(value: str) -> str:
     """Check a public domain in the form that Mastodon and DNS keep it: lower-case ASCII, no trailing dot."""
     shown = quoted(value)
-    for is_wrong, wrong, cure in _DOMAIN:
-        if is_wrong(value):
-            raise Wrong(wrong.format(shown), cure(value))
+    _refuse(value, _DOMAIN)
     for label in value.split("."):
         _label(label, shown)
     if not re.fullmatch(DOMAIN_PATTERN, value):
@@ -172,28 +194,57 @@ def reserved(name: str) -> str:
     return next((second for second in RESERVED_SECOND if name == second or name.endswith("." + second)), "")
 
 
+_MAILBOX = "Write a mailbox, such as webcare@ministry.example."
+_ODD_IN_MAILBOX = re.compile(r"[^A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]")
+_EMAIL: _Table = (
+    (lambda v: not v.strip(), "The e-mail address is empty.", lambda _: _MAILBOX),
+    (lambda v: "@" not in v, "{} is no e-mail address: the @ is missing.", lambda _: _MAILBOX),
+    (
+        lambda v: v.lower().startswith("mailto:"),
+        "{} begins with mailto.",
+        lambda v: f"Write the bare address: {v[len('mailto:') :]}",
+    ),
+    (
+        lambda v: re.search(r'[<>"]', v),
+        "{} has a name with the address.",
+        lambda _: "Write the bare address; the name has its own key.",
+    ),
+    (
+        lambda v: v != v.strip(" .,;:") and "@" in v.strip(" .,;:"),
+        "{} begins or ends with a space or a mark.",
+        lambda v: f"Write it without: {v.strip(' .,;:')}",
+    ),
+    (
+        lambda v: "," in v or ";" in v,
+        "{} lists more than one address.",
+        lambda _: "Write one: the mailbox that the whole team reads.",
+    ),
+    (lambda v: re.search(r"\s", v), "{} has a space in it.", lambda v: f"Write it without: {''.join(v.split())}"),
+    (lambda v: v.count("@") > 1, "{} has more than one @.", lambda _: _MAILBOX),
+    (lambda v: v.startswith("@"), "{} has nothing before the @.", lambda _: _MAILBOX),
+    (
+        lambda v: not v.partition("@")[0].isascii(),
+        "{} has letters outside a to z before the @.",
+        lambda _: "Many mail servers refuse them: give another address of the team, of plain letters.",
+    ),
+    (
+        lambda v: ".." in v.partition("@")[0] or ".@" in v,
+        "{} has a dot too many before the @.",
+        lambda v: f"Write {re.sub(r'[.]+(?=[.@])', '', v.partition('@')[0] + '@')}{v.partition('@')[2]}",
+    ),
+    (
+        lambda v: _ODD_IN_MAILBOX.search(v.partition("@")[0]),
+        "{} has a character before the @ that mail servers refuse.",
+        lambda _: "Write an address of letters, digits, dots and hyphens.",
+    ),
+)
+
+
 def email(value: str) -> str:
     """Check a mailbox: one @, something before it, a domain behind it (the part of RFC 5321 that people use)."""
+    _refuse(value, _EMAIL)
     shown = quoted(value)
-    local, at, behind = value.rpartition("@")
-    if not at:
-        raise Wrong(
-            f"{shown} is no e-mail address: the @ is missing.", "Write a mailbox, such as webcare@ministry.example."
-        )
-    if value.lower().startswith("mailto:"):
-        raise Wrong(f"{shown} begins with mailto.", f"Write the bare address: {value[7:]}")
-    if "<" in value or ">" in value or '"' in value:
-        raise Wrong(f"{shown} has a name with the address.", "Write the bare address; the name has its own key.")
-    if re.search(r"\s", value):
-        raise Wrong(f"{shown} has a space in it.", f"Write it without: {''.join(value.split())}")
-    if "@" in local:
-        raise Wrong(f"{shown} has more than one @.", "Write one address, such as webcare@ministry.example.")
-    if not local:
-        raise Wrong(f"{shown} has nothing before the @.", "Write the whole address, such as webcare@ministry.example.")
-    if not local.isascii():
-        raise Wrong(
-            f"{shown} has letters outside a to z before the @.", "Many mail servers refuse them: give an ASCII alias."
-        )
+    local, _, behind = value.partition("@")
     try:
         domain(behind.lower())
     except Wrong as error:
@@ -218,7 +269,9 @@ def register_id(value: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         raise Wrong(f"{shown} is no https address.", advice) from None
-    if "." not in host or parts.username is not None:
+    if parts.username is not None:
+        raise Wrong(f"{shown} has a user name in it.", "Copy the identifier from the register once more.")
+    if "." not in host:
         raise Wrong(f"{shown} names no register.", advice)
     if host == TOOI_HOST:
         _tooi(parts.path, shown)
@@ -253,12 +306,15 @@ def username(value: str) -> str:
     return value
 
 
+_CODE = "Write its code of two or three letters (ISO 639), such as nl, en or fy."
+
+
 def language(value: object) -> str:
     """Check a language: one of those Mastodon knows, by its ISO 639 code."""
     if value is False:
         raise Wrong("YAML reads the bare word no as «false», not as Norwegian.", 'Write it in quotes: "no"')
     if not isinstance(value, str):
-        raise Wrong(f"{quoted(value)} is no language.", "Write an ISO 639 code, such as nl, en or fy.")
+        raise Wrong(f"{kind(value)} is no language.", _CODE)
     if value in LANGUAGES:
         return value
     shown = quoted(value)
@@ -268,7 +324,7 @@ def language(value: object) -> str:
     for near in (f"{code.lower()}-{region.upper()}", code.lower()) if separator else (code.lower(),):
         if near in LANGUAGES:
             raise Wrong(f"{shown} is no language that Mastodon knows.", f"Write {near}")
-    raise Wrong(f"{shown} is no language that Mastodon knows.", "Write an ISO 639 code, such as nl, en or fy.")
+    raise Wrong(f"{shown} is no language that Mastodon knows.", _CODE)
 
 
 def release(value: object) -> str:
@@ -276,52 +332,93 @@ def release(value: object) -> str:
     if isinstance(value, float | int) and not isinstance(value, bool):
         raise Wrong(f"{quoted(value)} is read as a number.", 'Write the whole version in quotes, such as "4.6.5".')
     if not isinstance(value, str):
-        raise Wrong(f"{quoted(value)} is no release.", 'Write a version of Mastodon in quotes, such as "4.6.5".')
+        raise Wrong(f"{kind(value)} is no release.", 'Write a version of Mastodon in quotes, such as "4.6.5".')
     if re.fullmatch(VERSION_PATTERN, value) or value == "sandbox":
         return value
     shown = quoted(value)
     if re.fullmatch(VERSION_PATTERN, bare := value.removeprefix("v")):
         raise Wrong(f"{shown} has a v before the version.", f'Write "{bare}"')
+    if re.fullmatch(VERSION_PATTERN, bare := re.sub(r"^mastodon[ /-]*v?|,", lambda m: "." * (m[0] == ","), value)):
+        raise Wrong(f"{shown} is no release.", f'Write "{bare}"')
     if value in {"latest", "stable", "main", "nightly"}:
         raise Wrong(f"{shown} is no version: what it means changes.", 'Name one, such as "4.6.5".')
     raise Wrong(f"{shown} is no release.", 'Write a version of Mastodon in quotes, such as "4.6.5".')
 
 
+_SERVER = "Give the server's address or name, such as 192.0.2.11 or server1.ministry.example."
+_BRACKETS = re.compile(r"\[([0-9a-fA-F:.]+)\](:[0-9]+)?")
+_HOST: _Table = (
+    (lambda v: not v.strip(), "The address is empty.", lambda _: _SERVER),
+    (lambda v: v != v.strip(), "{} begins or ends with a space.", lambda v: f"Write {v.strip()}"),
+    (lambda v: re.search(r"\s", v), "{} has a space in it.", lambda _: "Write one address, or the name of one server."),
+    (lambda v: v.lower() == "localhost", "{} is the machine itself, not the server.", lambda _: _SERVER),
+    (lambda v: "://" in v, "{} is the address of a page or service.", lambda v: f"Write {host_of(v)}"),
+    (
+        _BRACKETS.fullmatch,
+        "{} is in brackets.",
+        lambda v: "Write " + _BRACKETS.sub(r"\1", v) + "; the operator sets ansible_port." * (not v.endswith("]")),
+    ),
+    (
+        lambda v: "/" in v and is_address(v.partition("/")[0]),
+        "{} is a network.",
+        lambda _: "Write the address of one server in it.",
+    ),
+    (
+        lambda v: re.fullmatch(r"[0-9.]+", v),
+        "{} is no IPv4 address.",
+        lambda _: "It has four numbers from 0 to 255, such as 192.0.2.11.",
+    ),
+    (
+        lambda v: re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", v),
+        "{} is no IPv6 address.",
+        lambda _: _IP6,
+    ),
+    (lambda v: "@" in v, "{} names a user.", lambda v: f"Write {tail(v)}; the operator sets ansible_user."),
+    (lambda v: ":" in v, "{} has a port.", lambda v: f"Write {v.partition(':')[0]}; the operator sets ansible_port."),
+)
+_IP6 = "Write it as RFC 5952 does, such as 2001:db8::11."
+
+
 def host_address(value: str) -> str:
     """Check the address of a server: IPv4, IPv6, or a name; where the operator's controller connects to."""
     shown = quoted(value)
-    advice = "Give the server's address or name, such as 192.0.2.11 or server1.ministry.example."
-    if not value.strip():
-        raise Wrong("The address is empty.", advice)
     if is_address(value):
         address = ipaddress.ip_address(value)
-        if address.is_unspecified or address.is_multicast or address.is_loopback:
-            raise Wrong(f"{shown} is the address of no server.", advice)
+        if address.is_unspecified or address.is_multicast or address.is_loopback or value == "255.255.255.255":
+            raise Wrong(f"{shown} is the address of no server.", _SERVER)
         return value
-    if bare := re.fullmatch(r"\[([0-9a-fA-F:]+)\]", value):
-        raise Wrong(f"{shown} is in brackets.", f"Write {bare[1]}")
-    if "/" in value and is_address(value.partition("/")[0]):
-        raise Wrong(f"{shown} is a network.", f"Write the address of one server: {value.partition('/')[0]}")
-    if re.fullmatch(r"[0-9.]+", value):
-        raise Wrong(f"{shown} is no IPv4 address.", "It has four numbers from 0 to 255, such as 192.0.2.11.")
-    if re.fullmatch(r"[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*", value):
-        raise Wrong(f"{shown} is no IPv6 address.", "Write it as RFC 5952 does, such as 2001:db8::11.")
-    if "@" in value:
-        raise Wrong(f"{shown} names a user.", f"Write {tail(value)}; the operator sets ansible_user.")
-    if ":" in value:
-        raise Wrong(f"{shown} has a port.", f"Write {value.partition(':')[0]}; the operator sets ansible_port.")
+    _refuse(value, _HOST)
     # A name need not be public, and upper case is the same name: only its form counts
     if "." in value:
         domain(value.lower())
     elif not re.fullmatch(HOST_NAME_PATTERN, value.lower()):
-        raise Wrong(f"{shown} is neither an address nor a host name.", advice)
+        raise Wrong(f"{shown} is neither an address nor a host name.", _SERVER)
+    return value
+
+
+def ip6(value: str) -> str:
+    """Check an IPv6 address."""
+    if not is_address(value) or ":" not in value:
+        raise Wrong(f"{quoted(value)} is no IPv6 address.", _IP6)
+    return value
+
+
+def one_line(value: str) -> str:
+    """Check a name or title: a text of one line."""
+    if "\n" in plain_text(value).strip() or "\r" in value:
+        raise Wrong("The text has a line break in it.", "Write it in one line.")
     return value
 
 
 def plain_text(value: str) -> str:
     """Check a text that people will read: not empty, nothing invisible that turns or hides what stands there."""
     if not value.strip():
-        raise Wrong("The text is empty.", "Write something, or leave the key out for its default.")
+        raise Wrong("The text is empty.", "Write what belongs there; a key that need not be there may be left out.")
+    return visible(value)
+
+
+def visible(value: str) -> str:
+    """Check that a text has nothing invisible in it that turns or hides what stands there."""
     if odd := INVISIBLE.search(value):
         raise Wrong(
             f"The text has the invisible character U+{ord(odd[0]):04X}.",
@@ -333,3 +430,10 @@ def plain_text(value: str) -> str:
 def near_choice(value: object, choices: tuple[str, ...]) -> str:
     """Return which of the choices was probably meant, or nothing."""
     return nearest(value, choices) if isinstance(value, str) else ""
+
+
+def kind(value: object) -> str:
+    """Say at the beginning of a sentence what stands where a text is wanted; never what is in it."""
+    if isinstance(value, dict | list):
+        return "A group of keys" if isinstance(value, dict) else "A list"
+    return "A word that YAML reads as yes or no" if isinstance(value, bool) else quoted(value)
