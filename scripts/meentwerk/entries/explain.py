@@ -150,7 +150,7 @@ def near_key(key: str) -> str:
         return ""
     plain = re.sub(r"^(instance|ansible)[_-]", "", key.lower()).replace("-", "_")
     found = bare.get(plain) or bare.get(nearest(plain, list(bare)), "")
-    return found or nearest(key, list(Entry.model_fields)) * (not key.startswith("ansible_"))
+    return found or ("" if key.startswith(("instance_", "ansible_")) else nearest(key, list(Entry.model_fields)))
 
 
 def is_required(path: Path_) -> bool:
