@@ -206,7 +206,8 @@ def _shared_file(document: Document) -> Iterator[Problem]:
             return
         for key, value in data.items():
             if key.startswith("instance_") and key not in FIELDS and key not in OPERATORS_OWN:
-                near = explain.near_key(key) or nearest(key, OPERATORS_OWN)
+                own = {name.removeprefix("instance_"): name for name in OPERATORS_OWN}
+                near = explain.near_key(key) or own.get(nearest(key.removeprefix("instance_"), list(own)), "")
                 cure = f"Did you mean {near}?" if near else "docs/entry.md lists all keys."
                 yield Problem(document.key_place((*path, key)), "", f"{quoted(key)} is no key of an entry.", cure)
             elif not key.startswith("instance_"):

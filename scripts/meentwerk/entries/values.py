@@ -80,14 +80,14 @@ _DOMAIN: _Table = (
     ),
     (lambda v: v != v.strip(), "{} begins or ends with a space.", lambda v: f"Write {v.strip()}"),
     (
-        lambda v: "@" in v,
-        "{} is a handle or a mailbox, not a domain.",
-        lambda v: f"Write what stands behind the @: {tail(v)}",
-    ),
-    (
         lambda v: "/" in v,
         "{} is the address of a page, not a domain.",
         lambda v: f"Write the bare domain: {host_of(v)}",
+    ),
+    (
+        lambda v: "@" in v,
+        "{} is a handle or a mailbox, not a domain.",
+        lambda v: f"Write what stands behind the @: {tail(v)}",
     ),
     (
         lambda v: v != v.strip(QUOTATION_MARKS),
@@ -153,7 +153,7 @@ def domain(value: str) -> str:
 def host_of(value: str) -> str:
     """Return the domain in the address of a page."""
     try:
-        return urlsplit(value if "://" in value else f"//{value}").hostname or "social.ministry.example"
+        return urlsplit(value if "//" in value else f"//{value}").hostname or "social.ministry.example"
     except ValueError:
         return "social.ministry.example"
 
@@ -275,7 +275,7 @@ def register_id(value: str) -> str:
         raise Wrong(f"{shown} names no register.", advice)
     if host == TOOI_HOST:
         _tooi(parts.path, shown)
-    elif parts.path in {"", "/"}:
+    elif parts.path in {"", "/"} and not parts.query:
         raise Wrong(f"{shown} is the register, not the organisation in it.", advice)
     return value
 
@@ -338,7 +338,7 @@ def release(value: object) -> str:
     shown = quoted(value)
     if re.fullmatch(VERSION_PATTERN, bare := value.removeprefix("v")):
         raise Wrong(f"{shown} has a v before the version.", f'Write "{bare}"')
-    if re.fullmatch(VERSION_PATTERN, bare := re.sub(r"^mastodon[ /-]*v?|,", lambda m: "." * (m[0] == ","), value)):
+    if re.fullmatch(VERSION_PATTERN, bare := re.sub(r"(?i)^mastodon[ /-]*v?|,", lambda m: "." * (m[0] == ","), value)):
         raise Wrong(f"{shown} is no release.", f'Write "{bare}"')
     if value in {"latest", "stable", "main", "nightly"}:
         raise Wrong(f"{shown} is no version: what it means changes.", 'Name one, such as "4.6.5".')
