@@ -16,10 +16,13 @@ from meentwerk.entries.problem import Place, Problem
 GROUP = "mastodon_instances"
 DEPARTMENTS = "departments"
 SUFFIXES = (".yml", ".yaml")
+# What else Ansible's YAML plugin reads; the best first where a folder of variables has several of one name
+OPERATORS_SUFFIXES = ("", *SUFFIXES, ".json")
 # What Ansible passes over in a folder of inventory files, among it what it reads elsewhere
-IGNORED = ("group_vars", "host_vars")
+IGNORED = ("group_vars", "host_vars", "vars_plugins")
 IGNORED_SUFFIXES = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry")
 
+PRIORITY = "ansible_group_priority"
 # What an editor leaves behind; anything else that is no .yml in departments/ may be an entry that nobody reads
 BACKUPS = (".swp", ".bak", "~", ".orig")
 
@@ -87,7 +90,7 @@ def load(sources: Sequence[Path], extra: Mapping[Path, bytes] | None = None) -> 
             if file.is_relative_to(root):
                 _add_inventory_file(fleet, file, root, raw)
         for folder, variables in (("group_vars", group_vars), ("host_vars", fleet.host_vars)):
-            for name, file in _variable_files(root / folder):
+            for name, file in _variable_files(fleet, root / folder):
                 document = read(file, root, is_entry=False)
                 fleet.shared.append(document)
                 _merge(variables.setdefault(name, {}), document, ())
@@ -113,7 +116,7 @@ def _inventory_files(fleet: Fleet, source: Path) -> Iterator[Path]:
                 fleet.problems.append(Problem(Place(path), "", wrong, cure))
             else:
                 yield from _inventory_files(fleet, path)
-        elif path.suffix in SUFFIXES:
+        elif path.suffix in (SUFFIXES if is_departments else OPERATORS_SUFFIXES):
             yield path
         elif is_departments:
             wrong = "The file is not read as an entry: its name does not end in .yml."
@@ -121,19 +124,35 @@ def _inventory_files(fleet: Fleet, source: Path) -> Iterator[Path]:
             fleet.problems.append(Problem(Place(path), "", wrong, f"Rename it to {name}.yml, or remove it."))
 
 
-def _variable_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield (name of host or group, file) for a group_vars or host_vars folder: NAME, NAME.yml, or a folder NAME."""
-    if not folder.is_dir():
-        return
+def _variable_files(fleet: Fleet, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield (name of host or group, file) for a group_vars or host_vars folder: NAME, NAME.yml, or a folder NAME.
+
+    Of several with one name Ansible reads the first of these and passes over the others (DataLoader.find_vars_files).
+    """
+    by_name: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.name.startswith(".") and not path.name.endswith("~"):
+            by_name.setdefault(path.stem if path.suffix in OPERATORS_SUFFIXES else path.name, []).append(path)
+    for name, paths in by_name.items():
+        best, *others = sorted(paths, key=lambda path: _rank(path, name))
+        for path in others:
+            wrong = f"Nobody reads this: {best.name} stands beside it, and Ansible takes only one of them."
+            fleet.problems.append(Problem(Place(path), "", wrong, f"Put what it says into {best.name}."))
+        yield from ((name, file) for file in ([best] if not best.is_dir() else _files_in(best)))
+
+
+def _rank(path: Path, name: str) -> int:
+    return OPERATORS_SUFFIXES.index(path.name.removeprefix(name))
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.endswith("~"):
             continue
-        if path.is_dir():
-            for file in sorted(path.rglob("*")):
-                if file.is_file() and file.suffix in {*SUFFIXES, ".json", ""} and not file.name.startswith("."):
-                    yield path.name, file
-        elif path.suffix in {*SUFFIXES, ".json", ""}:
-            yield path.stem if path.suffix else path.name, path
+        if path.is_dir() and not path.suffix:
+            yield from _files_in(path)
+        elif path.is_file() and path.suffix in OPERATORS_SUFFIXES:
+            yield path
 
 
 def _add_inventory_file(fleet: Fleet, file: Path, root: Path, raw: bytes | None = None) -> None:
@@ -209,13 +228,18 @@ def _of_groups(fleet: Fleet, groups: set[str], group_vars: Mapping[str, Variable
         return 0 if group == "all" else 1 + max((depth(parent, seen | {group}) for parent in parents), default=0)
 
     def priority(group: str) -> int:
-        value = fleet.group_inline.get(group, {}).get("ansible_group_priority")
-        return value.data if value and isinstance(value.data, int) else 1
+        value = fleet.group_inline.get(group, {}).get(PRIORITY)
+        try:
+            return int(str(value.data)) if value else 1
+        except ValueError:
+            return 1
 
     ordered = sorted(groups - {"all"}, key=lambda group: (depth(group), priority(group), group))
-    variables: Variables = dict(fleet.group_inline.get("all", {}))
-    for group in ordered:
+    variables: Variables = {}
+    for group in ("all", *ordered):
         variables |= fleet.group_inline.get(group, {})
+        # Ansible takes it for the group's own, not for its hosts
+        variables.pop(PRIORITY, None)
     for group in ("all", *ordered):
         variables |= group_vars.get(group, {})
     return variables
