@@ -36,12 +36,12 @@ all:
           vars: {deep: north, priority: north, name_order: north}
           hosts: {tides: , bridges: {from_host_inline: first}}
         south:
-          vars: {deep: south, priority: south, ansible_group_priority: 10, name_order: south}
+          vars: {deep: south, priority: south, name_order: south}
           hosts: {tides: , lakes: }
-        text_priority:
+        a_thirty:
           vars: {ansible_group_priority: "30", text_priority: thirty}
           hosts: {tides: }
-        no_priority:
+        b_twenty:
           vars: {ansible_group_priority: 20, text_priority: twenty}
           hosts: {tides: }
 """,
