@@ -10,6 +10,14 @@ def test_it_is_healthy_inside(host: Host) -> None:
     assert health["healthy"], health
 
 
+def test_a_domain_that_is_elsewhere_is_not_claimed(host: Host) -> None:
+    names = host.check_output(
+        "openssl x509 -noout -ext subjectAltName -in /etc/ssl/meentwerk/social.interrupted.example.test/fullchain.pem"
+    )
+    assert "DNS:social.interrupted.example.test" in names
+    assert "DNS:interrupted.example.test" not in names
+
+
 def test_no_half_release_is_left(host: Host) -> None:
     left = host.check_output("ls -A /opt/mastodon/releases").split()
     assert len(left) == 1, left

@@ -67,10 +67,21 @@ def within(host: Host) -> Iterator[Problem]:
     )
     where = environment(host)
     delegated = _list(host, "instance_delegated_domains")
-    if domain and web and web != domain and not web.endswith(f".{domain}") and domain not in delegated:
+    elsewhere = host.effective.get("instance_domain_elsewhere")
+    is_elsewhere = elsewhere is not None and elsewhere.data is True
+    if elsewhere and is_elsewhere and domain:
+        yield from _elsewhere(host, elsewhere, domain, delegated)
+    if (
+        domain
+        and web
+        and web != domain
+        and not web.endswith(f".{domain}")
+        and not (is_elsewhere or domain in delegated)
+    ):
         value = host.effective["instance_web_domain"]
         cure = (
-            f"Write {domain} or a name below it. If {domain} is to lead there, list it in instance_delegated_domains."
+            f"Write {domain} or a name below it. If {domain} leads there, list it in instance_delegated_domains, "
+            "or write instance_domain_elsewhere: true"
         )
         yield Problem(
             value.place(), f"{host.name}: instance_web_domain", f"{quoted(web)} is no part of {domain}.", cure
@@ -103,6 +114,19 @@ def within(host: Host) -> Iterator[Problem]:
                 "Embedded hosts exist in a demo only.",
                 "Take the line out.",
             )
+
+
+def _elsewhere(host: Host, value: Value, domain: str, delegated: list[str]) -> Iterator[Problem]:
+    """A domain with a web server of its own needs a web domain here, and cannot point here as well."""
+    web = host.effective.get("instance_web_domain")
+    label = f"{host.name}: instance_domain_elsewhere"
+    if web is None or web.data == domain:
+        wrong = f"{domain} is elsewhere, so the site cannot be at {domain}."
+        cure = f"Name the web domain, for example: instance_web_domain: social.{domain}"
+        yield Problem(value.place(), label, wrong, cure)
+    if domain in delegated:
+        wrong = f"{domain} is elsewhere, and stands in instance_delegated_domains, whose domains point at this server."
+        yield Problem(value.place(), label, wrong, "Keep one of the two.")
 
 
 def _reserved(host: Host) -> Iterator[Problem]:

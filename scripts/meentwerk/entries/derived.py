@@ -133,6 +133,8 @@ def _kind(info: FieldInfo) -> tuple[str, str, list[Any], type[BaseModel] | None]
         return "list", "dict" if model else "str", [], model
     if model:
         return "dict", "", [], model
+    if annotation is bool:
+        return "bool", "", [], None
     arguments = [argument for argument in get_args(annotation) if argument is not type(None)]
     choices = arguments if all(isinstance(argument, str) for argument in arguments) and arguments else []
     return "str", "", choices, None
@@ -167,7 +169,9 @@ def page() -> str:
 def _rows(name: str, info: FieldInfo) -> list[str]:
     kind, elements, choices, model = _kind(info)
     extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-    shown = {"str": "text", "dict": "keys"}.get(kind, f"list of {'keys' if model else 'texts'}")
+    shown = {"str": "text", "dict": "keys", "bool": "true or false"}.get(
+        kind, f"list of {'keys' if model else 'texts'}"
+    )
     if choices:
         shown = ", ".join(f"`{choice}`" for choice in choices)
     default = "**required**" if info.is_required() else str(extra.get("x-default-text", "")) or _code(info.default)

@@ -22,6 +22,7 @@ KINDS = {
 }  # fmt: skip
 WANTED = {
     "string_type": "a text", "list_type": "a list", "model_type": "a group of keys", "dict_type": "a group of keys",
+    "bool_type": "true or false",
 }  # fmt: skip
 
 

@@ -65,23 +65,24 @@ def _field(
     )
 
 
-# The patterns say in the schema what the checks, which come first and explain, enforce
+# The patterns say in the schema what the checks, which come first and explain, enforce. They stand before the checks:
+# behind one, pydantic leaves them out of the schema
 Domain = Annotated[
     str,
-    BeforeValidator(_texts_only(values.domain)),
     Field(pattern=values.DOMAIN_PATTERN, max_length=values.DOMAIN_LENGTH),
+    BeforeValidator(_texts_only(values.domain)),
 ]
-Email = Annotated[str, BeforeValidator(_texts_only(values.email)), Field(pattern=values.EMAIL_PATTERN)]
-Text = Annotated[str, BeforeValidator(_texts_only(values.plain_text)), Field(min_length=1)]
-Line = Annotated[str, BeforeValidator(_texts_only(values.one_line)), Field(min_length=1)]
+Email = Annotated[str, Field(pattern=values.EMAIL_PATTERN), BeforeValidator(_texts_only(values.email))]
+Text = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.plain_text))]
+Line = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.one_line))]
 Hint = Annotated[str, BeforeValidator(_texts_only(values.visible))]
-Username = Annotated[str, BeforeValidator(_texts_only(values.username)), Field(pattern=values.USERNAME_PATTERN)]
-RegisterId = Annotated[str, BeforeValidator(_texts_only(values.register_id)), Field(pattern=values.URI_PATTERN)]
-Language = Annotated[str, BeforeValidator(_checked(values.language)), Field(pattern=values.LANGUAGE_PATTERN)]
-Ip6 = Annotated[str, BeforeValidator(_texts_only(values.ip6)), Field(min_length=1)]
-HostAddress = Annotated[str, BeforeValidator(_texts_only(values.host_address)), Field(min_length=1)]
+Username = Annotated[str, Field(pattern=values.USERNAME_PATTERN), BeforeValidator(_texts_only(values.username))]
+RegisterId = Annotated[str, Field(pattern=values.URI_PATTERN), BeforeValidator(_texts_only(values.register_id))]
+Language = Annotated[str, Field(pattern=values.LANGUAGE_PATTERN), BeforeValidator(_checked(values.language))]
+Ip6 = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.ip6))]
+HostAddress = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.host_address))]
 Release = Annotated[
-    str, BeforeValidator(_checked(values.release)), Field(pattern=rf"{values.VERSION_PATTERN}|^sandbox$")
+    str, Field(pattern=rf"{values.VERSION_PATTERN}|^sandbox$"), BeforeValidator(_checked(values.release))
 ]
 
 
@@ -177,12 +178,19 @@ class Entry(_Part):
     )
     instance_web_domain: Domain | None = _field(
         None,
-        what="Where the web site is, when it is not the domain itself. Equal to the domain or below it, or elsewhere "
-        "if the domain stands in instance_delegated_domains.",
+        what="Where the web site is, when it is not the domain itself. Equal to the domain or below it, or another one "
+        "if the domain leads there: it stands in instance_delegated_domains, or instance_domain_elsewhere is true.",
         why="Handles can be short (@news@tides.example.org) while the site is at social.tides.example.org.",
         example="social.tides.example.org",
         default_text="the domain",
         ansible_default="{{ instance_domain | default('') }}",
+    )
+    instance_domain_elsewhere: bool = _field(
+        False,
+        what="Whether the domain has a web server of its own, which redirects WebFinger, host-meta and NodeInfo to the "
+        "web domain.",
+        why="A ministry's site stays where it is: this server then needs no certificate for the domain.",
+        example=True,
     )
     instance_alternate_domains: Annotated[list[Domain], AfterValidator(_unique)] = _field(
         [],
