@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from meentwerk.entries import values
 from meentwerk.entries.document import Path_
 from meentwerk.entries.model import DEMO_ONLY, Entry
-from meentwerk.entries.problem import listed, nearest, quoted
+from meentwerk.entries.problem import listed, nearest, quoted, shortened
 
 KINDS = {
     str: "a text", bool: "yes or no", int: "a number", float: "a number", datetime.date: "a date",
@@ -168,9 +168,8 @@ def inner_keys(name: str) -> set[str]:
 
 def field(host: str, path: Path_) -> str:
     """Return how a person names the place in an entry: `tides: instance_rules, item 2, text`."""
-    words = [f"item {step + 1}" if isinstance(step, int) else step for step in path]
-    text = ", ".join(words)
-    return ": ".join(filter(None, [host, text]))
+    words = [f"item {step + 1}" if isinstance(step, int) else shortened(step) for step in path]
+    return ": ".join(filter(None, [shortened(host), ", ".join(words)]))
 
 
 def parts(value: object) -> Iterator[tuple[str | int, object]]:
@@ -192,7 +191,8 @@ def _fields(path: Path_) -> dict[str, Any]:
     for step in path:
         if isinstance(step, int):
             continue
-        found = model_in(model.model_fields[step].annotation)
+        info = model.model_fields.get(step)
+        found = model_in(info.annotation) if info else None
         if found is None:
             return {}
         model = found

@@ -32,7 +32,8 @@ class Problem:
         if self.place.line:
             where += f":{self.place.line}:{self.place.column}"
         head = f"{where}  {self.field}" if self.field else where
-        return f"{head}\n    {self.wrong}\n    {self.cure}"
+        # A name or key may hold anything; what is printed moves no cursor
+        return printable(f"{head}\n    {self.wrong}\n    {self.cure}")
 
     def record(self, base: Path) -> dict[str, object]:
         """Return the problem for a machine."""
@@ -55,10 +56,20 @@ def relative(path: Path, base: Path) -> Path:
     return path.relative_to(base) if path.is_relative_to(base) else path
 
 
+def shortened(name: str) -> str:
+    """Return a name as a label: on one line, and not too long."""
+    return quoted(name)[1:-1]
+
+
+def printable(text: str) -> str:
+    """Return a text whose characters all show themselves, line breaks aside."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def quoted(value: object) -> str:
     """Return a value as a message quotes it: in guillemets, on one line, not too long, nothing that moves a cursor."""
     text = value if isinstance(value, str) else repr(value)
-    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: SHOWN + 1])
+    text = printable(text[: SHOWN + 1]).replace("\n", "\N{REPLACEMENT CHARACTER}")
     return f"«{text[:SHOWN]}…»" if len(text) > SHOWN else f"«{text}»"
 
 
