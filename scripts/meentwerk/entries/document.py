@@ -213,7 +213,7 @@ def _refuse_cleverness(event: yaml.Event) -> tuple[str, str] | None:
         if isinstance(event, yaml.AliasEvent):
             return f"{quoted('*' + anchor)} repeats a value from elsewhere.", cure
         return f"{quoted('&' + anchor)} marks a value to be repeated elsewhere.", cure
-    if tag and tag not in {"!unsafe", *VAULT_TAGS}:
+    if tag and tag not in VAULT_TAGS:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
         return f"{quoted(shown)} begins with !, which YAML keeps for itself.", NO_TAG
     return None

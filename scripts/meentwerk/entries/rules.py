@@ -123,10 +123,8 @@ def _entry(document: Document, name: str, entry: object) -> Iterator[Problem]:
     elif at in document.odd_keys:
         wrong = f"{quoted(name)} is a word that YAML does not read as text."
         yield Problem(document.key_place(at), name, wrong, "Choose another short name.")
-    if not isinstance(entry, dict):
-        wrong = (
-            "The entry is empty." if entry is None else f"{values.kind(entry)} stands where the entry's keys belong."
-        )
+    if not isinstance(entry, dict) or not entry:
+        wrong = f"{values.kind(entry)} stands where the entry's keys belong." if entry else "The entry is empty."
         cure = "Write its keys below the name, indented by two more spaces."
         yield Problem(document.key_place(at), name, wrong, cure)
         return

@@ -194,6 +194,19 @@ def test_a_file_that_cannot_be_read_is_said(fleet: Path, monkeypatch: pytest.Mon
     assert "The file cannot be read: Permission denied." in said(fleet)
 
 
+@pytest.mark.parametrize("number", ["0x" + "f" * 6000, "9" * 5000, "1" + ":59" * 3000])
+def test_a_number_that_python_would_not_print_is_refused(number: str, fleet: Path) -> None:
+    (fleet / "departments/tides.yml").write_text(BASE + f"      instance_release: {number}\n")
+    assert said(fleet).startswith("departments/tides.yml:11:25")
+    assert said(fleet).count("\n    ") == 2
+
+
+@pytest.mark.parametrize("entry", ["{}", "[]", "''", "false"])
+def test_an_entry_without_keys_is_refused(entry: str, fleet: Path) -> None:
+    (fleet / "departments/tides.yml").write_text(f"mastodon_instances: {{hosts: {{tides: {entry}}}}}\n")
+    assert said(fleet).splitlines()[1:2] == ["    The entry is empty."]
+
+
 def test_a_mark_of_utf_8_and_windows_line_ends_are_right(fleet: Path) -> None:
     (fleet / "departments/tides.yml").write_bytes(b"\xef\xbb\xbf" + BASE.replace("\n", "\r\n").encode())
     assert said(fleet) == ""
