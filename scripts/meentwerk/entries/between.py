@@ -23,7 +23,7 @@ DOMAIN_LISTS = ("instance_alternate_domains", "instance_delegated_domains")
 @cache
 def releases() -> tuple[str, ...]:
     """Return the versions that the catalogue knows, the newest last."""
-    return tuple(yaml.safe_load(CATALOGUE.read_text())["release_catalogue"])
+    return tuple(yaml.safe_load(CATALOGUE.read_text())["release_build_catalogue"])
 
 
 def check(fleet: Fleet) -> Iterator[Problem]:
