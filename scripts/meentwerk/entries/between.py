@@ -6,7 +6,7 @@ from functools import cache
 
 import yaml
 
-from meentwerk.entries import values
+from meentwerk.entries import names, values
 from meentwerk.entries.document import Path_
 from meentwerk.entries.fleet import Fleet, Host, Value
 from meentwerk.entries.model import DEMO_ONLY, FIELDS
@@ -62,8 +62,8 @@ def environment(host: Host) -> str:
 def within(host: Host) -> Iterator[Problem]:
     """Yield what does not fit between the values of one instance."""
     domain, web = (
-        _right(values.domain, _text(host, "instance_domain")),
-        _right(values.domain, _text(host, "instance_web_domain")),
+        _right(names.domain, _text(host, "instance_domain")),
+        _right(names.domain, _text(host, "instance_web_domain")),
     )
     where = environment(host)
     delegated = _list(host, "instance_delegated_domains")
@@ -135,7 +135,7 @@ def _reserved(host: Host) -> Iterator[Problem]:
         # A name below one that was named already is the same mistake
         if any(name.endswith(f".{other}") for other in said):
             continue
-        if top := values.reserved(name):
+        if top := names.reserved(name):
             said.append(name)
             wrong = f"{quoted(name)} can be reached by nobody: {top} is not for public use."
             yield Problem(value.place(path), host.name, wrong, "Write a domain that the organisation has registered.")
@@ -150,21 +150,21 @@ def _domains(host: Host) -> Iterator[tuple[Value, Path_, str]]:
     """Yield the well-formed domains of an instance, each once, with their place."""
     seen = set()
     for name in ("instance_domain", "instance_web_domain"):
-        if (domain := _right(values.domain, _text(host, name))) and domain not in seen:
+        if (domain := _right(names.domain, _text(host, name))) and domain not in seen:
             seen.add(domain)
             yield host.effective[name], (), domain
     for name in DOMAIN_LISTS:
         for number, item in enumerate(_list(host, name)):
-            if (domain := _right(values.domain, item)) and domain not in seen:
+            if (domain := _right(names.domain, item)) and domain not in seen:
                 seen.add(domain)
                 yield host.effective[name], (number,), domain
 
 
 def _addresses(host: Host) -> Iterator[tuple[Value, Path_, str]]:
-    text = _right(values.host_address, _text(host, "ansible_host"))
+    text = _right(names.host_address, _text(host, "ansible_host"))
     if text:
         # 2001:DB8::0:1 and 2001:db8::1 are one address
-        plain = str(ipaddress.ip_address(text)) if values.is_address(text) else text.lower()
+        plain = str(ipaddress.ip_address(text)) if names.is_address(text) else text.lower()
         yield host.effective["ansible_host"], (), plain
 
 

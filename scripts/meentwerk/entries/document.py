@@ -12,9 +12,9 @@ from pathlib import Path
 
 import yaml
 
+from meentwerk.entries.names import INVISIBLE
 from meentwerk.entries.problem import Place, Problem, quoted
 from meentwerk.entries.syntax import explain, marked
-from meentwerk.entries.values import INVISIBLE
 
 # libyaml's reader is ten times faster; both give the same events
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

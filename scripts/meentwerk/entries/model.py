@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from meentwerk.entries import values
+from meentwerk.entries import names, values
 from meentwerk.entries.problem import Wrong
 
 SCHEMA_ADDRESS = "docs/department.schema.json"
@@ -69,8 +69,8 @@ def _field(
 # behind one, pydantic leaves them out of the schema
 Domain = Annotated[
     str,
-    Field(pattern=values.DOMAIN_PATTERN, max_length=values.DOMAIN_LENGTH),
-    BeforeValidator(_texts_only(values.domain)),
+    Field(pattern=names.DOMAIN_PATTERN, max_length=names.DOMAIN_LENGTH),
+    BeforeValidator(_texts_only(names.domain)),
 ]
 Email = Annotated[str, Field(pattern=values.EMAIL_PATTERN), BeforeValidator(_texts_only(values.email))]
 Text = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.plain_text))]
@@ -79,8 +79,8 @@ Hint = Annotated[str, BeforeValidator(_texts_only(values.visible))]
 Username = Annotated[str, Field(pattern=values.USERNAME_PATTERN), BeforeValidator(_texts_only(values.username))]
 RegisterId = Annotated[str, Field(pattern=values.URI_PATTERN), BeforeValidator(_texts_only(values.register_id))]
 Language = Annotated[str, Field(pattern=values.LANGUAGE_PATTERN), BeforeValidator(_checked(values.language))]
-Ip6 = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.ip6))]
-HostAddress = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(values.host_address))]
+Ip6 = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(names.ip6))]
+HostAddress = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(names.host_address))]
 Release = Annotated[
     str, Field(pattern=rf"{values.VERSION_PATTERN}|^sandbox$"), BeforeValidator(_checked(values.release))
 ]
@@ -323,7 +323,7 @@ class Entry(_Part):
 class _Hosts(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    hosts: dict[Annotated[str, Field(pattern=values.HOST_NAME_PATTERN)], Entry] = Field(
+    hosts: dict[Annotated[str, Field(pattern=names.HOST_NAME_PATTERN)], Entry] = Field(
         min_length=1, description="The instances, each by the short name that operators use for it."
     )
 

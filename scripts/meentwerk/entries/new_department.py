@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from meentwerk.console import note, say
-from meentwerk.entries import rules, values
+from meentwerk.entries import names, rules, values
 from meentwerk.entries.between import environment
 from meentwerk.entries.fleet import DEPARTMENTS, GROUP, Fleet
 from meentwerk.entries.problem import Wrong
@@ -61,7 +61,7 @@ def new_department(  # one option per question
         answers[key] = _answer(ask, f"--{key.replace('_', '-')}", given, text, default, check)
         return answers[key]
 
-    question("domain", domain, "Domain, in every handle and for good", "", values.domain)
+    question("domain", domain, "Domain, in every handle and for good", "", names.domain)
     question("name", name, "Short name of the instance", _short(answers["domain"]), _short_name)
     target = folder / DEPARTMENTS / f"{answers['name']}.yml"
     if target.exists() or target.is_symlink():
@@ -78,7 +78,7 @@ def new_department(  # one option per question
     )
     question("email", email, "Mailbox of the team to ask", f"webcare@{answers['domain']}", values.email)
     question("contact", contact, "Name of that team", "Webcare team", values.plain_text)
-    question("address", address, "Address of the server", _free_address(fleet) if demo else "", values.host_address)
+    question("address", address, "Address of the server", _free_address(fleet) if demo else "", names.host_address)
     question(
         "size",
         size,
@@ -87,7 +87,7 @@ def new_department(  # one option per question
         _known_size,
     )
     if web_domain is not None:
-        question("web_domain", web_domain, "", "", values.domain)
+        question("web_domain", web_domain, "", "", names.domain)
     text = render(answers, target, demo=demo)
     _, after = rules.check([folder], {target: text.encode()})
     if new := [problem for problem in after if problem not in problems]:
@@ -148,11 +148,11 @@ def _cannot_ask(text: str, _default: str) -> NoReturn:
 
 def _short(domain: str) -> str:
     first = domain.partition(".")[0]
-    return first if re.fullmatch(values.HOST_NAME_PATTERN, first) else "department"
+    return first if re.fullmatch(names.HOST_NAME_PATTERN, first) else "department"
 
 
 def _short_name(value: str) -> str:
-    if not re.fullmatch(values.HOST_NAME_PATTERN, value):
+    if not re.fullmatch(names.HOST_NAME_PATTERN, value):
         raise Wrong(
             f"«{value}» is no short name.", "It takes lower-case letters, digits and hyphens, and begins with a letter."
         )

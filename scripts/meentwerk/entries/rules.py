@@ -8,8 +8,8 @@ from meentwerk.entries import between, explain, values
 from meentwerk.entries.document import Document, Path_, Unread, Vaulted
 from meentwerk.entries.fleet import DEPARTMENTS, GROUP, Fleet, Host, Value, load
 from meentwerk.entries.model import FIELDS, set_by_operator
+from meentwerk.entries.names import HOST_NAME_PATTERN
 from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted
-from meentwerk.entries.values import HOST_NAME_PATTERN
 
 # What else of ours may stand in an operator's files under the prefix of the entry
 OPERATORS_OWN = ("instance_secrets", "instance_deployed")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from meentwerk.entries import document, evaluated, fleet, rules, values
+from meentwerk.entries import document, evaluated, fleet, names, rules, values
 from meentwerk.entries.languages import LANGUAGES
 from meentwerk.entries.model import FIELDS
 from meentwerk.entries.problem import Problem, Wrong, quoted
@@ -254,14 +254,14 @@ def test_a_value_stands_where_its_place_says(text: str) -> None:
 
 
 CHECKS = [
-    values.domain,
+    names.domain,
     values.email,
-    values.host_address,
+    names.host_address,
     values.register_id,
     values.username,
     values.release,
     values.language,
-    values.ip6,
+    names.ip6,
     values.one_line,
 ]
 ALMOST = st.text(st.sampled_from("aAzZ09-._@:/[]%*<>\"',; \t\nöß\u00ad\u200b\u202e{}xn"), max_size=25)
@@ -278,7 +278,7 @@ def test_a_check_returns_the_value_or_says_what_is_wrong(check: Any, value: str)
 
 
 PATTERNS = {
-    values.domain: values.DOMAIN_PATTERN,
+    names.domain: names.DOMAIN_PATTERN,
     values.email: values.EMAIL_PATTERN,
     values.register_id: values.URI_PATTERN,
     values.username: values.USERNAME_PATTERN,
@@ -308,7 +308,7 @@ def test_what_a_check_accepts_fits_its_pattern_in_the_schema(check: Any, value: 
 @settings(bounded, max_examples=300)
 def test_a_domain_that_is_accepted_is_one_for_everybody(value: str) -> None:
     try:
-        values.domain(value)
+        names.domain(value)
     except Wrong:
         return
     assert value.isascii() and value == value.lower()

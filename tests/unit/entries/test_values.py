@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from meentwerk.entries import values
+from meentwerk.entries import names, values
 from meentwerk.entries.languages import BY_NAME, LANGUAGES
 from meentwerk.entries.problem import Wrong
 
@@ -11,7 +11,7 @@ LONG_LABEL = "a" * 63
 LONG_NAME = f"{'.'.join(['b' * 49] * 4)}.{'c' * 45}.example"
 
 RIGHT: dict[Callable[[str], str], tuple[str, ...]] = {
-    values.domain: (
+    names.domain: (
         "tides.example.org",
         "t.example",
         "a.b.c.d.e.example",
@@ -35,7 +35,7 @@ RIGHT: dict[Callable[[str], str], tuple[str, ...]] = {
         "web-care_2@xn--gezeiten-kste-5ob.example.org",
         "0301234567@tides.example.org",
     ),
-    values.host_address: (
+    names.host_address: (
         "192.0.2.11",
         "10.0.0.1",
         "2001:db8::11",
@@ -56,7 +56,7 @@ RIGHT: dict[Callable[[str], str], tuple[str, ...]] = {
     ),
     values.username: ("beheer", "a", "7", "b" * 30, "_", "web_care_2"),
     values.release: ("4.6.5", "10.20.30", "sandbox"),
-    values.ip6: ("2001:db8::11", "fd87:6d65:656e::12", "::1"),
+    names.ip6: ("2001:db8::11", "fd87:6d65:656e::12", "::1"),
     values.one_line: ("Tides", "Ministère des marées", "名前", "Tides\n"),
     values.plain_text: (
         "two\nlines",
@@ -73,9 +73,9 @@ def test_what_is_right_passes(check: Callable[[str], str], value: str) -> None:
 
 
 def test_the_longest_name_is_as_long_as_dns_allows() -> None:
-    assert len(LONG_NAME) == values.DOMAIN_LENGTH
+    assert len(LONG_NAME) == names.DOMAIN_LENGTH
     with pytest.raises(Wrong, match="too long"):
-        values.domain(f"b{LONG_NAME}")
+        names.domain(f"b{LONG_NAME}")
 
 
 @pytest.mark.parametrize("code", sorted(LANGUAGES))
@@ -92,7 +92,7 @@ def test_every_name_of_a_language_leads_to_a_code() -> None:
 
 # A wrong value -> the right one that the message offers. What is offered has to be right.
 CURES: dict[Callable[[str], str], dict[str, str]] = {
-    values.domain: {
+    names.domain: {
         "Tides.Example.ORG": "tides.example.org",
         " tides.example.org": "tides.example.org",
         "tides.example.org...": "tides.example.org",
@@ -116,7 +116,7 @@ CURES: dict[Callable[[str], str], dict[str, str]] = {
         "web..care.@tides.example.org": "web.care@tides.example.org",
         ".webcare@tides.example.org": "webcare@tides.example.org",
     },
-    values.host_address: {
+    names.host_address: {
         "[2001:db8::11]": "2001:db8::11",
         "[2001:db8::11]:22": "2001:db8::11",
         "ssh://root@server1.example.org:22/": "server1.example.org",
@@ -158,16 +158,16 @@ def test_what_a_message_offers_is_right(check: Callable[[str], str], value: str,
     }.items(),
 )
 def test_reserved_names_are_known(name: str, top: str) -> None:
-    assert values.reserved(name) == top
+    assert names.reserved(name) == top
 
 
 @pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u00ad", "\u200d", "\ufeff", "\x07"])
 def test_nothing_invisible_is_in_a_name(character: str) -> None:
     for check, value in (
-        (values.domain, f"tides{character}.example.org"),
+        (names.domain, f"tides{character}.example.org"),
         (values.email, f"web{character}care@tides.example.org"),
         (values.email, f"webcare@tides{character}.example.org"),
-        (values.host_address, f"server{character}1"),
+        (names.host_address, f"server{character}1"),
         (values.username, f"beheer{character}"),
     ):
         with pytest.raises(Wrong) as error:
