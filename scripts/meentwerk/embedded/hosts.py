@@ -163,8 +163,9 @@ def up(
     image.require_space(SPACE_MB_PER_HOST * len(wanted), f"{len(wanted)} hosts")
     with locked():
         claimed = _claim(wanted, group, images, replace=replace)
-        network.bridge_up()
     try:
+        with locked():
+            network.bridge_up()
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(lambda host: _boot(host, claimed), claimed))
         _settle(group)
