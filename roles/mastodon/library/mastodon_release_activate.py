@@ -41,7 +41,8 @@ RETURN = r"""
 actions: {description: What was done, or would be done in check mode., type: list, returned: always}
 """
 
-COMPONENTS = ("web", "streaming", "sidekiq")
+ON_SOCKETS = ("web", "streaming")
+COMPONENTS = (*ON_SOCKETS, "sidekiq")
 TARGET = "mastodon.target"
 UNITS = Path("/etc/systemd/system")
 HEALTH = {
@@ -226,10 +227,12 @@ class Host:
         beside.symlink_to(Path("releases") / release)
         beside.rename(self.root / "current")
 
-    def bring(self, name: str, found: Unit) -> None:
-        """Start a unit, or restart it where it runs with old configuration."""
-        if not found.active or found.outdated:
-            self.systemctl("restart", name)
+    def bring(self, components: Sequence[str], state: State) -> None:
+        """Start units side by side, and restart those that run with old configuration."""
+        found = [state.services[unit(component, self.release)] for component in components]
+        due = [it.name for it in found if not it.active or it.outdated]
+        if due:
+            self.systemctl("restart", *due)
 
     def switch(self, state: State) -> None:
         """Start the release, wait until it is healthy, stop the others."""
@@ -237,15 +240,15 @@ class Host:
             self.systemctl("restart", name)
         others = state.others(self.release)
         quiet = [name for name in others if name.startswith("mastodon-sidekiq@") and state.services[name].active]
-        for component in COMPONENTS:
-            name = unit(component, self.release)
-            if component == "sidekiq":
-                # From here on both releases are on the sockets: nginx may serve the new files
-                if state.link != self.release:
-                    self.point(self.release)
-                for other in quiet:  # finishes what it works on and takes no more
-                    self.systemctl("kill", "--kill-whom=main", "--signal=TSTP", other)
-            self.bring(name, state.services[name])
+        if state.link:
+            self.bring(ON_SOCKETS, state)
+        # From here on both releases are on the sockets: nginx may serve the new files
+        if state.link != self.release:
+            self.point(self.release)
+        for other in quiet:  # finishes what it works on and takes no more
+            self.systemctl("kill", "--kill-whom=main", "--signal=TSTP", other)
+        # A first release replaces none: all of it starts at once
+        self.bring(COMPONENTS if not state.link else ("sidekiq",), state)
         self.wait_until_healthy(self.release)
         if others:
             self.systemctl("stop", *others)
@@ -301,7 +304,7 @@ class Host:
         while complaint := self.complaint(release):
             if time.monotonic() > deadline:
                 raise UnhealthyError(f"not healthy after {self.health_timeout} seconds: {complaint}")
-            time.sleep(1)
+            time.sleep(0.25)
 
     def complaint(self, release: str) -> str:
         """Ask once; empty when all is well."""
