@@ -84,6 +84,15 @@ def test_cluster_is_made_to_last(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BOTH)
+def test_cluster_starts_with_the_machine(name: str) -> None:
+    """A new cluster waits for its configuration; after that it is one that systemd starts at boot."""
+    host = reach(name)
+    host.check_output("systemctl daemon-reload")
+    wanted = host.check_output("systemctl show --property=Wants --value postgresql.service")
+    assert "postgresql@17-main.service" in wanted.split()
+
+
+@pytest.mark.parametrize("name", BOTH)
 def test_letters_beyond_ascii_fold_and_are_found(name: str) -> None:
     """Hashtags are unique without case, accounts are found by words of their display name."""
     host = reach(name)
