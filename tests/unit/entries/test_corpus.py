@@ -14,20 +14,10 @@ from pathlib import Path
 import pytest
 from meentwerk.entries import rules
 
+from .samples import TIDES
+
 CORPUS = Path(__file__).parents[2] / "bad-entries"
 ENTRIES = sorted(CORPUS.glob("*.yml"))
-BASE = """\
-mastodon_instances:
-  hosts:
-    tides:
-      ansible_host: 192.0.2.11
-      instance_domain: tides.example.org
-      instance_organisation:
-        name: Ministry of Tides
-        register_id: https://register.example.org/organisations/tides
-      instance_contact:
-        email: webcare@tides.example.org
-"""
 
 # One message that several mistakes have, since the same is to be done about each
 SAME = (
@@ -82,7 +72,7 @@ def test_the_fleet_is_right(fleet: Path) -> None:
 
 @pytest.mark.parametrize("host", ["tides-demo", "tides-deployed"])
 def test_its_special_hosts_are_right_with_a_right_entry(fleet: Path, host: str) -> None:
-    entry = BASE.replace("tides:", f"{host}:")
+    entry = TIDES.replace("tides:", f"{host}:")
     if host == "tides-deployed":
         web = "instance_domain: tides.example\n      instance_web_domain: social.tides.example"
         entry = entry.replace("instance_domain: tides.example.org", web)
@@ -137,7 +127,7 @@ def test_no_two_mistakes_have_one_message() -> None:
 
 
 def _link_out(path: Path) -> None:
-    (path.parents[2] / "outside.yml").write_text(BASE)
+    (path.parents[2] / "outside.yml").write_text(TIDES)
     path.symlink_to(path.parents[2] / "outside.yml")
 
 
@@ -164,11 +154,11 @@ MADE = {
     "link to itself": (_link_to_itself, "tides.yml", "The link leads nowhere."),
     "link to a folder": (_link_to_a_folder, "more", "This is a link to another folder."),
     "pipe": (os.mkfifo, "tides.yml", "This is no regular file."),
-    "too long": (_text(BASE + "# Pasted again and again.\n" * 3000), "tides.yml", "The file has 76 KiB; 64 KiB are"),
-    "no suffix": (_text(BASE), "tides", "The file is not read as an entry: its name does not end in .yml."),
+    "too long": (_text(TIDES + "# Pasted again and again.\n" * 3000), "tides.yml", "The file has 76 KiB; 64 KiB are"),
+    "no suffix": (_text(TIDES), "tides", "The file is not read as an entry: its name does not end in .yml."),
     "text of a word processor": (_text("x"), "tides.docx", "The file is not read as an entry"),
-    "suffix hidden by the desktop": (_text(BASE), "tides.yml.txt", "The file is not read as an entry"),
-    "capitals": (_text(BASE), "tides.YML", "The file is not read as an entry"),
+    "suffix hidden by the desktop": (_text(TIDES), "tides.yml.txt", "The file is not read as an entry"),
+    "capitals": (_text(TIDES), "tides.YML", "The file is not read as an entry"),
 }
 
 
@@ -196,7 +186,7 @@ def test_a_file_that_cannot_be_read_is_said(fleet: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("number", ["0x" + "f" * 6000, "9" * 5000, "1" + ":59" * 3000])
 def test_a_number_that_python_would_not_print_is_refused(number: str, fleet: Path) -> None:
-    (fleet / "departments/tides.yml").write_text(BASE + f"      instance_release: {number}\n")
+    (fleet / "departments/tides.yml").write_text(TIDES + f"      instance_release: {number}\n")
     place, wrong, cure = said(fleet).splitlines()
     assert place == "departments/tides.yml:11:25"
     assert wrong.endswith("looks like a number or a date, and is none.")
@@ -210,7 +200,7 @@ def test_an_entry_without_keys_is_refused(entry: str, fleet: Path) -> None:
 
 
 def test_a_mark_of_utf_8_and_windows_line_ends_are_right(fleet: Path) -> None:
-    (fleet / "departments/tides.yml").write_bytes(b"\xef\xbb\xbf" + BASE.replace("\n", "\r\n").encode())
+    (fleet / "departments/tides.yml").write_bytes(b"\xef\xbb\xbf" + TIDES.replace("\n", "\r\n").encode())
     assert said(fleet) == ""
 
 
@@ -233,7 +223,7 @@ def test_an_entry_that_was_deployed_keeps_its_domain(fleet: Path) -> None:
     record = fleet / "host_vars/bridges/deployed.yml"
     record.parent.mkdir()
     record.write_text("instance_deployed: {domain: bridges.example.org, web_domain: bridges.example.org}\n")
-    entry = BASE.replace("tides:", "zuider:").replace("tides.example.org", "bridges.example.org", 1)
+    entry = TIDES.replace("tides:", "zuider:").replace("tides.example.org", "bridges.example.org", 1)
     for name in ("aaa", "zzz"):
         file = fleet / f"departments/{name}.yml"
         file.write_text(entry)

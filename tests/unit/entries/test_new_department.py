@@ -9,6 +9,8 @@ from meentwerk import cli
 from meentwerk.entries import new_department, rules
 from meentwerk.exits import Exit
 
+from .samples import TIDES
+
 GIVEN = {
     "--domain": "waves.example.org",
     "--organisation": "Agency: Waves & «Co» #1",
@@ -23,12 +25,7 @@ def inventory(tmp_path: Path) -> Path:
     (folder / "departments").mkdir(parents=True)
     (folder / "group_vars").mkdir()
     (folder / "group_vars/all.yml").write_text("meentwerk_environment: example\n")
-    (folder / "departments/tides.yml").write_text(
-        "mastodon_instances:\n  hosts:\n    tides:\n      ansible_host: 192.0.2.11\n"
-        "      instance_domain: tides.example.org\n      instance_organisation:\n        name: Ministry of Tides\n"
-        "        register_id: https://register.example.org/organisations/tides\n"
-        "      instance_contact:\n        email: webcare@tides.example.org\n"
-    )
+    (folder / "departments/tides.yml").write_text(TIDES)
     return folder
 
 

@@ -8,19 +8,8 @@ import pytest
 
 from ..house.conftest import PLAYBOOKS, ROOT
 from ..house.test_playbooks import WITHOUT_VALIDATION
+from .samples import TIDES
 
-ENTRY = """\
-mastodon_instances:
-  hosts:
-    tides:
-      ansible_host: 192.0.2.11
-      instance_domain: tides.example.org
-      instance_organisation:
-        name: Ministry of Tides
-        register_id: https://register.example.org/organisations/tides
-      instance_contact:
-        email: webcare@tides.example.org
-"""
 VERBS = [path for path in PLAYBOOKS if path.name not in {"validate.yml", "build.yml"}]
 
 
@@ -53,12 +42,12 @@ def run(folder: Path, playbook: Path, entry: str) -> tuple[str, bool]:
 
 @pytest.mark.parametrize("playbook", VERBS, ids=lambda path: path.name)
 def test_a_wrong_entry_ends_every_verb(tmp_path: Path, playbook: Path) -> None:
-    output, contacted = run(tmp_path, playbook, ENTRY.replace("instance_domain: tides", "instance_domain: my_tides"))
+    output, contacted = run(tmp_path, playbook, TIDES.replace("instance_domain: tides", "instance_domain: my_tides"))
     assert "Host names have hyphens instead: my-tides.example.org" in output, output
     assert not contacted
 
 
 def test_the_watch_would_have_seen_it(tmp_path: Path) -> None:
     assert "check.yml" in WITHOUT_VALIDATION, "then this test has to run another verb"
-    _, contacted = run(tmp_path, ROOT / "playbooks/site.yml", ENTRY)
+    _, contacted = run(tmp_path, ROOT / "playbooks/site.yml", TIDES)
     assert contacted

@@ -9,7 +9,10 @@ import pytest
 
 from .conftest import ROOT, load, name_of
 
-SCRIPTS = [*sorted(path for path in ROOT.glob("scripts/*") if path.is_file()), ROOT / "benchmarks/provision"]
+SCRIPTS = [
+    *sorted(path for path in ROOT.glob("scripts/*") if path.is_file()),
+    *sorted(path for path in ROOT.glob("benchmarks/*") if path.is_file() and not path.suffix),
+]
 
 # Put together, so that this file does not hold them
 PRIVATE_KEY = re.compile("-----BEGIN [A-Z ]*PRIVATE" + " KEY-----\n?[A-Za-z0-9+/]")
