@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from meentwerk.entries import rules
 
-from .test_corpus import BASE, fleet
+from .samples import TIDES
+from .test_corpus import fleet
 
 __all__ = ["fleet"]  # a fixture
 
@@ -59,7 +60,7 @@ def said(fleet: Path) -> str:
 
 @pytest.mark.parametrize("case", ENTRIES)
 def test_an_entry(case: str, fleet: Path) -> None:
-    (fleet / "departments/tides.yml").write_text(BASE + ENTRIES[case])
+    (fleet / "departments/tides.yml").write_text(TIDES + ENTRIES[case])
     found = said(fleet)
     assert found, "it is accepted"
     assert SECRET not in found
@@ -89,6 +90,6 @@ def test_a_secret_is_said_once(fleet: Path) -> None:
         "a key of the contact",
         "in a rule",
     ):
-        (fleet / "departments/tides.yml").write_text(BASE + ENTRIES[case])
+        (fleet / "departments/tides.yml").write_text(TIDES + ENTRIES[case])
         _, problems = rules.check([fleet])
         assert [problem.wrong for problem in problems] == ["A secret stands here in plain text."], case
