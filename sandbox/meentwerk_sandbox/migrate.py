@@ -35,7 +35,6 @@ def _run(config: Config, verb: str) -> int:
 
 
 def _status(connection: psycopg.Connection) -> int:
-    done = schema.applied(connection)
-    todo = schema.pending(done)
-    sys.stdout.write(json.dumps({"pending": todo, "current": max(done, default="")}) + "\n")
-    return PENDING if todo["pre"] or todo["post"] else 0
+    answer = schema.status(schema.applied(connection))
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return PENDING if any(answer["pending"].values()) else 0

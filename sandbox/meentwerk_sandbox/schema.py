@@ -7,7 +7,7 @@ backups, health queries and an operator's habits carry over.
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 import psycopg
 
@@ -39,6 +39,18 @@ STEPS: tuple[Step, ...] = (
 )
 
 
+class Status(TypedDict):
+    """What `bin/migrate status` tells."""
+
+    pending: dict[Phase, list[str]]
+    current: str
+    """The newest applied version, or empty."""
+    known: dict[Phase, list[str]]
+    """Every version that this release has: an older release is compared with the database by it."""
+    applied: list[str]
+    """Every version that the database records, also those that this release does not know."""
+
+
 class MigrationError(Exception):
     """A step could not be done; the message is for the operator."""
 
@@ -53,11 +65,26 @@ def applied(connection: psycopg.Connection) -> set[str]:
 
 def pending(done: Iterable[str], steps: Iterable[Step] = STEPS) -> dict[Phase, list[str]]:
     """Versions still to do, by phase, in order."""
-    known = set(done)
-    todo = [step for step in sorted(steps, key=lambda step: step.version) if step.version not in known]
+    recorded = set(done)
+    return _versions(step for step in steps if step.version not in recorded)
+
+
+def status(done: Iterable[str], steps: Iterable[Step] = STEPS) -> Status:
+    """Compare what this release knows with the versions that the database records."""
+    recorded = sorted(done)
     return {
-        "pre": [step.version for step in todo if step.phase == "pre"],
-        "post": [step.version for step in todo if step.phase == "post"],
+        "pending": pending(recorded, steps),
+        "current": max(recorded, default=""),
+        "known": _versions(steps),
+        "applied": recorded,
+    }
+
+
+def _versions(steps: Iterable[Step]) -> dict[Phase, list[str]]:
+    ordered = sorted(steps, key=lambda step: step.version)
+    return {
+        "pre": [step.version for step in ordered if step.phase == "pre"],
+        "post": [step.version for step in ordered if step.phase == "post"],
     }
 
 

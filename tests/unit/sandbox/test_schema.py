@@ -22,6 +22,16 @@ def test_what_is_done_is_not_pending() -> None:
     assert schema.pending({"1"}, steps) == {"pre": ["3"], "post": ["2"]}
 
 
+def test_status_tells_what_the_release_knows_and_what_the_database_records() -> None:
+    steps = (Step("1", "a", "pre", ()), Step("3", "c", "pre", ()), Step("2", "b", "post", ()))
+    assert schema.status({"1", "9"}, steps) == {
+        "pending": {"pre": ["3"], "post": ["2"]},
+        "current": "9",
+        "known": {"pre": ["1", "3"], "post": ["2"]},
+        "applied": ["1", "9"],
+    }
+
+
 @pytest.mark.parametrize("table", sorted(models.Base.metadata.tables))
 def test_every_model_has_its_table_and_columns(table: str) -> None:
     statement = next(
