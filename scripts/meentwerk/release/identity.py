@@ -28,6 +28,8 @@ Architecture = Literal["amd64", "arm64"]
 PROGRAMS = tuple(f"bin/{name}" for name in ("web", "sidekiq", "streaming", "migrate", "tootctl", "batch", "check"))
 PAGES = ("public/404.html", "public/500.html")
 
+# What ext4 and xfs use unless somebody chose otherwise
+_BLOCK = 4096
 _IDENTIFIER = re.compile(
     r"(?P<name>[a-z][a-z0-9]*)-(?P<version>[0-9][A-Za-z0-9.+~]*)-debian(?P<debian>[0-9]+)-(?P<architecture>amd64|arm64)"
 )
@@ -87,6 +89,12 @@ class Flavour(BaseModel):
     licence: str
     upstream: Upstream | None = None
     toolchain: dict[str, str] = Field(default_factory=dict)
+    upgrades_from: Annotated[str, StringConstraints(pattern=r"^([0-9][A-Za-z0-9.+~]*)?$")] = ""
+    """The oldest version that may be upgraded to this one in one step; "" when any may."""
+    end_of_support: Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = ""
+    """The day upstream's support ends, as ISO 8601; "" when it is not known."""
+    inputs: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """SHA-256 over what a compiled release was made from; "" when the source itself is what is packed."""
     runtime_packages: list[_Relation]
     """As in a Debian dependency field: ``python3-starlette (>= 0.46)``, or the name alone for any version."""
 
@@ -108,8 +116,8 @@ class Flavour(BaseModel):
                 "Correct it in the role's vars/flavours, or pass another file as --description.",
             ) from None
 
-    def document(self, identifier: ReleaseId) -> dict[str, Any]:
-        """Give the content of release.json."""
+    def document(self, identifier: ReleaseId, size: int) -> dict[str, Any]:
+        """Give the content of release.json; size is what unpacked_bytes says of its files."""
         return {
             "contract": CONTRACT,
             "id": str(identifier),
@@ -121,7 +129,11 @@ class Flavour(BaseModel):
             "toolchain": self.toolchain,
             "debian": identifier.debian,
             "architecture": identifier.architecture,
+            "upgrades_from": self.upgrades_from,
+            "end_of_support": self.end_of_support,
+            "inputs": self.inputs,
             "runtime_packages": list(self.packages),
+            "unpacked_bytes": size,
         }
 
 
@@ -134,6 +146,15 @@ class Entry:
     digest: str
     """SHA-256 of a file's bytes, or of a link's target."""
     target: str = ""
+    size: int = 0
+    """Bytes of a file; 0 of a link."""
+
+
+def unpacked_bytes(entries: Sequence[Entry]) -> int:
+    """Give the room that the entries take on a disk: files in whole blocks, and one block for each folder and link."""
+    folders = {parent for entry in entries for parent in entry.path.parents}
+    blocks = sum(max(1, -(-entry.size // _BLOCK)) for entry in entries) + len(folders)
+    return blocks * _BLOCK
 
 
 def scan(source: Path, exclude: Sequence[str] = ()) -> list[Entry]:
@@ -169,8 +190,9 @@ def _walk(root: Path, folder: Path, exclude: Sequence[str]) -> Iterator[Entry]:
             check_link(path, target)
             yield Entry(path, "link", hashlib.sha256(os.fsencode(target)).hexdigest(), target)
         elif stat.S_ISREG(mode):
-            digest = hashlib.sha256(item.read_bytes()).hexdigest()
-            yield Entry(path, "executable" if mode & stat.S_IXUSR else "file", digest)
+            content = item.read_bytes()
+            kind: Literal["executable", "file"] = "executable" if mode & stat.S_IXUSR else "file"
+            yield Entry(path, kind, hashlib.sha256(content).hexdigest(), size=len(content))
         else:
             raise UsageError(
                 f"{item} is neither a file, a folder nor a link.", "Remove it: a release holds nothing else."

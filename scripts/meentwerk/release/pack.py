@@ -13,7 +13,7 @@ from pathlib import Path
 from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.release.archive import sha256, write
 from meentwerk.release.errors import UntrustedError
-from meentwerk.release.identity import Architecture, Entry, Flavour, ReleaseId, identify
+from meentwerk.release.identity import Architecture, Entry, Flavour, ReleaseId, identify, unpacked_bytes
 from meentwerk.release.sbom import bill_of_materials
 from meentwerk.release.sign import allowed_signers_line, public_key, sign
 from meentwerk.release.verify import SUFFIX, hash_line, verify
@@ -99,11 +99,12 @@ def _build(request: Request, identifier: ReleaseId, entries: Sequence[Entry], li
     final = request.output / f"{identifier}{SUFFIX}"
     with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=request.output) as folder:
         archive = Path(folder) / final.name
-        write(archive, request.source, entries, identifier, request.flavour.document(identifier))
+        size = unpacked_bytes(entries)
+        write(archive, request.source, entries, identifier, request.flavour.document(identifier, size))
         digest = sha256(archive)
         hash_file, signature, bill = companions(archive)
         hash_file.write_text(hash_line(archive, digest), encoding="utf-8")
-        document = bill_of_materials(identifier, request.flavour, digest)
+        document = bill_of_materials(identifier, request.flavour, digest, size)
         bill.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         sign(archive, request.key)
         signers = Path(folder) / ALLOWED_SIGNERS

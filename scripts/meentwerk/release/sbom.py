@@ -8,9 +8,10 @@ from meentwerk.release.identity import Flavour, ReleaseId
 # Any fixed UUID will do: it makes serial numbers a function of the release instead of the moment
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:meentwerk:release")
 CONSTRAINT = "meentwerk:debian:constraint"
+UNPACKED = "meentwerk:unpacked-bytes"
 
 
-def bill_of_materials(identifier: ReleaseId, flavour: Flavour, archive_sha256: str) -> dict[str, Any]:
+def bill_of_materials(identifier: ReleaseId, flavour: Flavour, archive_sha256: str, size: int) -> dict[str, Any]:
     """Describe a release: itself with its hash, and the Debian packages it needs on its host.
 
     The host's Debian decides which version of a package runs, so the document states the relation and no version, and
@@ -33,6 +34,7 @@ def bill_of_materials(identifier: ReleaseId, flavour: Flavour, archive_sha256: s
                 "hashes": [{"alg": "SHA-256", "content": archive_sha256}],
                 "licenses": [{"license": {"id": flavour.licence}}],
                 "purl": f"pkg:generic/{identifier.name}@{identifier.version}?arch={identifier.architecture}",
+                "properties": [{"name": UNPACKED, "value": str(size)}],
             },
         },
         "components": packages,

@@ -1,5 +1,6 @@
 """Names and content addresses."""
 
+import json
 import os
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from meentwerk.release.identity import (
     identify,
     machine_architecture,
     scan,
+    unpacked_bytes,
 )
 
 
@@ -116,3 +118,32 @@ def test_a_wrong_description_names_every_field() -> None:
         Flavour.from_json('{"name": "x", "flavour": "other", "runtime_packages": ["python3", "Bad Name"]}')
     for field in ("flavour", "version", "mastodon_version", "licence", "runtime_packages.1"):
         assert field in error.value.message
+
+
+def test_the_room_a_release_takes_counts_whole_blocks_and_folders(source: Path, flavour: Flavour) -> None:
+    (source / "public/video.mp4").write_bytes(b"x" * 4097)
+    entries = scan(source, ["__pycache__"])
+    # 7 programs, 2 pages, 1 link, 2 blocks of the video; folders: the release's own, bin, public
+    assert unpacked_bytes(entries) == (7 + 2 + 1 + 2 + 3) * 4096
+    assert flavour.document(ReleaseId("sandbox", "1", "amd64"), unpacked_bytes(entries))["unpacked_bytes"] == 61440
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("upgrades_from", "v4.5"), ("end_of_support", "soon"), ("inputs", "abc")],
+)
+def test_what_a_release_says_of_itself_has_its_form(flavour: Flavour, field: str, value: str) -> None:
+    with pytest.raises(UsageError, match=field):
+        Flavour.from_json(json.dumps({**flavour.model_dump(), field: value}))
+
+
+def test_a_release_says_what_may_be_upgraded_to_it(flavour: Flavour) -> None:
+    described = flavour.model_copy(
+        update={"upgrades_from": "4.5.0", "end_of_support": "2027-01-31", "inputs": "a" * 64}
+    )
+    document = described.document(ReleaseId("sandbox", "1", "amd64"), 0)
+    assert (document["upgrades_from"], document["end_of_support"], document["inputs"]) == (
+        "4.5.0",
+        "2027-01-31",
+        "a" * 64,
+    )
