@@ -24,6 +24,7 @@ from .db import sessions
 
 DEFAULT_PORT = 4000
 HEARTBEAT_SECONDS = 15
+GRACE_SECONDS = 0.2
 HEADERS = {"Cache-Control": "private, no-store", "X-Accel-Buffering": "no", "Access-Control-Allow-Origin": "*"}
 
 
@@ -162,6 +163,11 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         systemd.notify("STOPPING=1")
+        loop = asyncio.get_running_loop()
+        # Accept no more before anybody is cut: who connects again must reach the server that stays
+        for listening in sockets or ():
+            loop.remove_reader(listening)
+        await asyncio.sleep(GRACE_SECONDS)
         self._streaming.stop()
         await super().shutdown(sockets)
 
@@ -169,7 +175,7 @@ class _Server(uvicorn.Server):
 def _serve(config: Config) -> int:
     log = logs.setup("streaming")
     try:
-        sock = systemd.listen(DEFAULT_PORT)
+        sockets = [systemd.listen(DEFAULT_PORT), *systemd.listen_for_probes()]
     except systemd.SocketError as error:
         sys.stderr.write(f"bin/streaming: {error}\n")
         return 1
@@ -196,7 +202,7 @@ def _serve(config: Config) -> int:
     )
     log.info("serving")
     try:
-        server.run(sockets=[sock])
+        server.run(sockets=sockets)
     except KeyboardInterrupt:
         return 0
     return 0 if server.started else 1

@@ -41,6 +41,16 @@ def listen(default_port: int) -> socket.socket:
     return sock
 
 
+def listen_for_probes() -> list[socket.socket]:
+    """The socket of PROBE_SOCKET, a path; none where it is not set.
+
+    Two releases share the socket of `listen` during a switch. Here only this process answers, so that it can be asked
+    whether it is well before the other one stops.
+    """
+    path = os.environ.get("PROBE_SOCKET")
+    return [_unix(Path(path))] if path else []
+
+
 def _unix(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

@@ -1,4 +1,4 @@
-"""bin/web: a parent that holds the socket and keeps its workers alive; each worker is a uvicorn server."""
+"""bin/web: a parent that holds the sockets and keeps its workers alive; each worker is a uvicorn server."""
 
 import asyncio
 import os
@@ -44,8 +44,10 @@ class _Server(uvicorn.Server):
         Uvicorn closes such connections at once, and the client sees a reset.
         """
         self._application.draining = True
-        for server in self.servers:
-            server.close()
+        loop = asyncio.get_running_loop()
+        # Not server.close(): asyncio then drops what it has accepted and not yet made a connection of
+        for listening in sockets or ():
+            loop.remove_reader(listening)
         await asyncio.sleep(GRACE_SECONDS)
         await super().shutdown(sockets)
 
@@ -53,9 +55,9 @@ class _Server(uvicorn.Server):
 class Parent:
     """Starts workers, restarts dead ones, drains them on TERM."""
 
-    def __init__(self, config: Config, sock: socket.socket) -> None:
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         self._config = config
-        self._socket = sock
+        self._sockets = sockets
         self._workers: dict[int, float] = {}
         self._stopping = False
         self._failures = 0
@@ -114,7 +116,7 @@ class Parent:
                 backlog=systemd.BACKLOG,
             )
             server = _Server(config, application, ready)
-            server.run(sockets=[self._socket])
+            server.run(sockets=self._sockets)
             code = 0 if server.started else 1
         except BaseException:
             self._log.exception("worker failed")
@@ -164,11 +166,11 @@ class Parent:
 
 def _serve(config: Config) -> int:
     try:
-        sock = systemd.listen(DEFAULT_PORT)
+        sockets = [systemd.listen(DEFAULT_PORT), *systemd.listen_for_probes()]
     except systemd.SocketError as error:
         sys.stderr.write(f"bin/web: {error}\n")
         return 1
-    return Parent(config, sock).run()
+    return Parent(config, sockets).run()
 
 
 def main() -> int:

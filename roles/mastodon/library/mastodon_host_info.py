@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
+from ansible.module_utils.mastodon_versions import path_problem  # type: ignore[import-untyped]
 
 DOCUMENTATION = r"""
 module: mastodon_host_info
 short_description: Check that a host belongs to an instance and list its releases
 description:
   - Compares the domain and the secrets with what the host recorded when the instance was born, and fails when one of
-    them would change in a way that breaks the instance. Changes nothing.
+    them would change in a way that breaks the instance, or when the release may not follow the one in service.
+    Changes nothing.
 options:
   release: {description: Identifier of the release to deploy., type: str, required: true}
   domain: {description: Domain in the addresses of the accounts., type: str, required: true}
@@ -37,6 +39,7 @@ EXAMPLES = r"""
 """
 RETURN = r"""
 present: {description: Whether the release is unpacked., type: bool, returned: always}
+installed: {description: Identifier of the release in service, or empty., type: str, returned: always}
 operable: {description: Whether some release is in service and can be asked., type: bool, returned: always}
 manifest: {description: release.json of the release when it is unpacked., type: dict, returned: always}
 record: {description: What the host has to remember of this instance., type: dict, returned: always}
@@ -148,6 +151,8 @@ def main() -> None:
     given = module.params
     root, configuration = Path(given["root"]), Path(given["configuration"])
     release = root / "releases" / given["release"]
+    current = root / "current"
+    installed = current.readlink().name if current.is_symlink() else ""
     domains = {"domain": given["domain"], "web_domain": given["web_domain"]}
     try:
         record = read_json(configuration / "instance.json")
@@ -156,6 +161,7 @@ def main() -> None:
         module.fail_json(msg=f"A file of the host is damaged, restore it from its backup: {error}")
     problems = [
         *machine_problems(given["release"], _architecture(), _debian()),
+        *filter(None, [path_problem(installed, given["release"], manifest)]),
         *domain_problems(record, domains),
         *secret_problems(record, given["secrets"], given["rotate"]),
     ]
@@ -165,6 +171,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         present=bool(manifest),
+        installed=installed,
         operable=all(
             path.exists() for path in (root / "current", configuration / "mastodon.env", Path(given["runner"]))
         ),

@@ -7,24 +7,39 @@ import os
 import shutil
 import socket
 import subprocess
+import syslog
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
+from ansible.module_utils.mastodon_units import (  # type: ignore[import-untyped]
+    COMPONENTS,
+    ON_SOCKETS,
+    PROPERTIES,
+    TARGET,
+    State,
+    parse_show,
+    plan,
+    surplus,
+    to_unit,
+    unit,
+)
 
 DOCUMENTATION = r"""
 module: mastodon_release_activate
 short_description: Put a release into service
 description:
-  - Starts the release beside the one in service, on the same sockets, waits until it is healthy, then stops the old.
-    Where it does not become healthy, the old release goes on and the module fails with the last lines of the log.
+  - Starts the release beside the one in service, on the same sockets, asks it real questions on sockets of its own, and
+    stops the old release when all answers are right. Otherwise the old release goes on and the module fails with the
+    last lines of the log.
   - Judges by the state of the host, so it finishes what an interrupted run began. A service that started before its
     configuration was written is restarted, each service once.
+  - Writes each step to the journal (identifier meentwerk), and each change of release to history.jsonl.
 options:
   release: {description: Identifier of an unpacked release., type: str, required: true}
+  web_domain: {description: Domain under which the release is asked for pages., type: str, required: true}
   keep: {description: How many releases stay on the host., type: int, default: 3}
   health_timeout: {description: Seconds until the release has to be healthy., type: int, default: 120}
   root: {description: Folder of the releases., type: path, default: /opt/mastodon}
@@ -36,127 +51,23 @@ EXAMPLES = r"""
 - name: Put the release into service
   mastodon_release_activate:
     release: sandbox-0.1.0.g0123456789ab-debian13-amd64
+    web_domain: tides.example.org
 """
 RETURN = r"""
 actions: {description: What was done, or would be done in check mode., type: list, returned: always}
 """
 
-ON_SOCKETS = ("web", "streaming")
-COMPONENTS = (*ON_SOCKETS, "sidekiq")
-TARGET = "mastodon.target"
 UNITS = Path("/etc/systemd/system")
-HEALTH = {
-    Path("/run/mastodon/web.sock"): "/health",
-    Path("/run/mastodon/streaming.sock"): "/api/v1/streaming/health",
+RUN = Path("/run")
+HISTORY = "history.jsonl"
+# What is asked before the old release stops: the front page needs database, cache and built assets
+QUESTIONS = {
+    "web": ("/health", "/", "/api/v2/instance"),
+    "streaming": ("/api/v1/streaming/health",),
 }
-PROPERTIES = "Id,ActiveState,SubState,InactiveExitTimestamp,NeedDaemonReload,FragmentPath"
+# An instance may keep its pages for those who sign in
+FINE = (http.client.OK, http.client.UNAUTHORIZED, http.client.FOUND)
 LOG_LINES = 15
-
-
-def unit(component: str, release: str) -> str:
-    """Name the unit that runs one component of a release."""
-    return f"mastodon-{component}@{release}.service"
-
-
-@dataclass(frozen=True)
-class Unit:
-    """What systemd knows about a unit. Times are seconds since 1970."""
-
-    name: str
-    active: bool
-    at_rest: bool
-    """Neither running, nor being started again and again, nor failed."""
-    pending_reload: bool
-    since: float
-    configured: float
-    """When the youngest file that configures it was written."""
-
-    @property
-    def outdated(self) -> bool:
-        """Whether it runs with older configuration than lies on the disk."""
-        return self.active and (self.pending_reload or self.configured > self.since)
-
-
-@dataclass
-class State:
-    """The host as it is."""
-
-    link: str
-    """Release that `current` names, or empty."""
-    committed: str
-    """Release that starts with the machine: the last one that was found healthy."""
-    services: dict[str, Unit]
-    supports: dict[str, Unit]
-    """Sockets and timers."""
-    target_enabled: bool
-    surplus: list[str] = field(default_factory=list)
-    """Releases to remove."""
-
-    def others(self, release: str) -> list[str]:
-        """Units of other releases that still run or have failed."""
-        mine = {unit(component, release) for component in COMPONENTS}
-        return sorted(name for name, found in self.services.items() if name not in mine and not found.at_rest)
-
-
-def plan(state: State, release: str) -> list[str]:
-    """Say in words what has to be done; nothing when the release is in service as configured."""
-    actions = [f"restart {name}: its configuration is newer" for name, it in state.supports.items() if it.outdated]
-    for component in COMPONENTS:
-        name = unit(component, release)
-        if not state.services[name].active:
-            actions.append(f"start {name}")
-        elif state.services[name].outdated:
-            actions.append(f"restart {name}: its configuration is newer")
-    if state.link != release:
-        actions.append(f"point current to {release}")
-    actions += [f"stop {name}" for name in state.others(release)]
-    if state.committed != release or not state.target_enabled:
-        actions.append(f"let {release} start with the machine")
-    elif any(not it.active for it in state.supports.values()):
-        actions.append(f"start {TARGET}")
-    return actions
-
-
-def surplus(releases: Iterable[tuple[float, str]], keep: int, needed: Sequence[str]) -> list[str]:
-    """Return which of (age as time of unpacking, release) go: all but the `keep` youngest and those that are needed."""
-    optional = [name for _, name in sorted(releases, reverse=True) if name not in needed]
-    return optional[max(0, keep - len(set(needed))) :]
-
-
-def parse_show(text: str) -> list[dict[str, str]]:
-    """Parse `systemctl show` for several units: blocks of NAME=VALUE with an empty line between."""
-    blocks = (block for block in text.split("\n\n") if block.strip())
-    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-
-
-def parse_time(text: str) -> float:
-    """Parse systemd's us+utc format (`Mon 2026-11-23 22:40:36.123456 UTC`); 0 where it never happened."""
-    if not text or text == "n/a":
-        return 0.0
-    return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC).timestamp()
-
-
-def modified(paths: Iterable[Path]) -> float:
-    """Return when the youngest of the files was written."""
-    return max((path.stat().st_mtime for path in paths if path.is_file()), default=0.0)
-
-
-def to_unit(properties: Mapping[str, str], environment: Path) -> Unit:
-    """Read one block of `systemctl show`."""
-    name = properties["Id"]
-    fragment = properties.get("FragmentPath", "")
-    files = [Path(fragment)] if fragment else []
-    if name.endswith(".service"):
-        files.append(environment)
-    return Unit(
-        name=name,
-        # A service that systemd keeps restarting is not in service
-        active=properties["ActiveState"] in ("active", "reloading") and properties.get("SubState") != "auto-restart",
-        at_rest=properties["ActiveState"] == "inactive",
-        pending_reload=properties.get("NeedDaemonReload") == "yes",
-        since=parse_time(properties.get("InactiveExitTimestamp", "")),
-        configured=modified(files),
-    )
 
 
 class UnhealthyError(Exception):
@@ -166,12 +77,30 @@ class UnhealthyError(Exception):
 class Host:
     """Reads and changes the host."""
 
-    def __init__(self, release: str, root: Path, environment: Path, runner: str, health_timeout: int) -> None:
+    def __init__(
+        self, release: str, web_domain: str, root: Path, environment: Path, runner: str, health_timeout: int
+    ) -> None:
         self.release = release
+        self.web_domain = web_domain
         self.root = root
         self.environment = environment
         self.runner = runner
         self.health_timeout = health_timeout
+
+    def tell(self, step: str) -> None:
+        """Say in the journal what happens next: who follows it sees how far a switch is."""
+        syslog.syslog(f"{self.release}: {step}")
+
+    def remember(self, event: str, before: str) -> None:
+        """Keep on record that the release in service changed."""
+        line = {
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "event": event,
+            "from": before,
+            "to": self.release,
+        }
+        with (self.root / HISTORY).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
 
     def systemctl(self, *arguments: str) -> str:
         """Run systemctl; UnhealthyError where it fails."""
@@ -214,7 +143,7 @@ class Host:
 
     def old_release(self, state: State) -> str:
         """Return the release to go back to: the committed one, or the one that `current` names; may be empty."""
-        candidates = [state.committed, state.link]
+        candidates: list[str] = [state.committed, state.link]
         for name in candidates:
             if name and name != self.release and (self.root / "releases" / name).is_dir():
                 return name
@@ -241,22 +170,32 @@ class Host:
         others = state.others(self.release)
         quiet = [name for name in others if name.startswith("mastodon-sidekiq@") and state.services[name].active]
         if state.link:
+            self.tell("web and streaming start" + (" beside the release in service" if others else ""))
             self.bring(ON_SOCKETS, state)
+            self.tell("web and streaming are asked how they are")
+            self.wait_until_healthy(self.release, ON_SOCKETS)
         # From here on both releases are on the sockets: nginx may serve the new files
         if state.link != self.release:
+            self.tell("becomes the current release")
             self.point(self.release)
         for other in quiet:  # finishes what it works on and takes no more
+            self.tell(f"{other} takes no new jobs")
             self.systemctl("kill", "--kill-whom=main", "--signal=TSTP", other)
         # A first release replaces none: all of it starts at once
+        self.tell("sidekiq starts" if state.link else "all services start")
         self.bring(COMPONENTS if not state.link else ("sidekiq",), state)
+        self.tell("everything is asked how it is")
         self.wait_until_healthy(self.release)
         if others:
+            self.tell(f"{', '.join(others)} stop")
             self.systemctl("stop", *others)
             self.forget_failure(others)
+            self.tell("is alone now, and is asked again")
             self.wait_until_healthy(self.release)
 
     def commit(self, state: State) -> None:
         """Let this release, and no other, start with the machine."""
+        self.tell("will start with the machine")
         mine = [unit(component, self.release) for component in COMPONENTS]
         at_boot = self._wanted_at_boot("mastodon-*@*.service")
         stale = [name for name in at_boot if name not in mine]
@@ -265,9 +204,13 @@ class Host:
         if not state.target_enabled or not set(mine) <= set(at_boot):
             self.systemctl("enable", "--quiet", TARGET, *mine)
         self.systemctl("start", TARGET)
+        if state.committed != self.release:
+            self.remember("switched", state.committed)
 
     def retreat(self, state: State, old: str) -> str:
         """Put the old release back into service, or stop the failed one where there is none; tells how that went."""
+        self.tell(f"is not healthy: back to {old}" if old else "is not healthy: stops")
+        self.remember("refused as unhealthy", old)
         new = [unit(component, self.release) for component in COMPONENTS]
         if not old:
             self.systemctl("stop", *new)
@@ -298,19 +241,38 @@ class Host:
             lines += [f"-- {name}", text] if text else []
         return "\n".join(lines)
 
-    def wait_until_healthy(self, release: str) -> None:
-        """Poll until the sockets answer and bin/check is content; UnhealthyError names the last complaint."""
+    def wait_until_healthy(self, release: str, components: Sequence[str] = COMPONENTS) -> None:
+        """Poll until the services run, answer, and bin/check is content; UnhealthyError names the last complaint."""
         deadline = time.monotonic() + self.health_timeout
-        while complaint := self.complaint(release):
+        while complaint := self.complaint(release, components):
             if time.monotonic() > deadline:
                 raise UnhealthyError(f"not healthy after {self.health_timeout} seconds: {complaint}")
             time.sleep(0.25)
 
-    def complaint(self, release: str) -> str:
-        """Ask once; empty when all is well."""
-        for path, target in HEALTH.items():
-            if problem := ask(path, target):
-                return problem
+    def complaint(self, release: str, components: Sequence[str]) -> str:
+        """Ask once; empty when all is well. bin/check speaks for all services together."""
+        if problem := self.not_running(release, components):
+            return problem
+        for component in components:
+            for target in QUESTIONS.get(component, ()):
+                if problem := ask(self.place(component, release), target, self.web_domain):
+                    return problem
+        return self.unwell(release) if set(components) == set(COMPONENTS) else ""
+
+    def not_running(self, release: str, components: Sequence[str]) -> str:
+        """Name the services that do not run: one that systemd starts again and again may answer in between."""
+        names = [unit(component, release) for component in components]
+        blocks = parse_show(self.systemctl("show", "--timestamp=us+utc", f"--property={PROPERTIES}", *names))
+        stopped = [it.name for it in (to_unit(block, self.environment) for block in blocks) if not it.active]
+        return f"not running: {', '.join(stopped)}" if stopped else ""
+
+    def place(self, component: str, release: str) -> Path:
+        """Return the socket on which only this release answers, or the shared one of a service that began without."""
+        own = RUN / f"mastodon-{component}-{release}" / "probe.sock"
+        return own if own.exists() else RUN / "mastodon" / f"{component}.sock"
+
+    def unwell(self, release: str) -> str:
+        """Ask bin/check; empty when it is content."""
         done = subprocess.run(
             [self.runner, "--release", release, "check"],
             stdin=subprocess.DEVNULL,
@@ -326,25 +288,26 @@ class Host:
         """Remove releases, and what an interrupted removal left."""
         folder = self.root / "releases"
         for name in releases:
+            self.tell(f"{name} is removed")
             (folder / name).rename(folder / f".remove-{name}")
         for left in folder.glob(".remove-*"):
             shutil.rmtree(left)
 
 
-def ask(path: Path, target: str) -> str:
-    """Ask for a page by a unix socket; returns what is wrong, empty on 200."""
+def ask(path: Path, target: str, domain: str) -> str:
+    """Ask for a page by a unix socket, as nginx does; returns what is wrong, empty where the answer is fine."""
     connection = http.client.HTTPConnection("localhost", timeout=20)
     connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.sock.settimeout(20)
     try:
         connection.sock.connect(os.fspath(path))
-        connection.request("GET", target)
+        connection.request("GET", target, headers={"Host": domain, "X-Forwarded-Proto": "https"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         return f"{path} does not answer {target}: {error or type(error).__name__}"
     finally:
         connection.close()
-    return "" if status == http.client.OK else f"{path} answers {target} with HTTP {status}"
+    return "" if status in FINE else f"{path} answers {target} with HTTP {status}"
 
 
 def read_check(text: str) -> str:
@@ -361,7 +324,7 @@ def activate(module: AnsibleModule, host: Host, keep: int) -> list[str]:
     """Do what `plan` says; fails the module where the release is not healthy."""
     state = host.read(keep)
     pending = any(it.pending_reload for it in (state.services | state.supports).values())
-    actions = plan(state, host.release)
+    actions: list[str] = plan(state, host.release)
     removals = [f"remove {name}" for name in state.surplus]
     if module.check_mode:
         return actions + removals
@@ -388,6 +351,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "release": {"type": "str", "required": True},
+            "web_domain": {"type": "str", "required": True},
             "keep": {"type": "int", "default": 3},
             "health_timeout": {"type": "int", "default": 120},
             "root": {"type": "path", "default": "/opt/mastodon"},
@@ -400,7 +364,15 @@ def main() -> None:
     root = Path(given["root"])
     if module.check_mode and not (root / "releases").is_dir():
         module.exit_json(changed=True, actions=[f"put {given['release']} into service"])
-    host = Host(given["release"], root, Path(given["environment_file"]), given["runner"], given["health_timeout"])
+    host = Host(
+        given["release"],
+        given["web_domain"],
+        root,
+        Path(given["environment_file"]),
+        given["runner"],
+        given["health_timeout"],
+    )
+    syslog.openlog("meentwerk", facility=syslog.LOG_DAEMON)
     # An interrupted play may have left its module running; the lock goes with the process
     fcntl.flock(os.open(root / "releases", os.O_RDONLY), fcntl.LOCK_EX)
     try:

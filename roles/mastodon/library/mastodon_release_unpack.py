@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
+from ansible.module_utils.mastodon_versions import path_problem  # type: ignore[import-untyped]
 
 DOCUMENTATION = r"""
 module: mastodon_release_unpack
 short_description: Verify the archive of a release and unpack it
 description:
   - Refuses an archive whose hash or signature is not right before a byte of it is unpacked.
+  - Refuses a release that may not follow the one in service, which `current` names.
   - Unpacks beside and renames, so that an interruption leaves no half release. Removes the archive afterwards.
 options:
   archive: {description: Archive on the host., type: path, required: true}
@@ -103,6 +105,14 @@ def check_manifest(folder: Path, release: str) -> dict[str, Any]:
     return manifest
 
 
+def check_path(release: str, manifest: dict[str, Any], releases: Path) -> None:
+    """Refuse a release that may not follow the one in service."""
+    current = releases.parent / "current"
+    installed = current.readlink().name if current.is_symlink() else ""
+    if problem := path_problem(installed, release, manifest):
+        raise RefusedError(problem)
+
+
 def unpack(archive: Path, release: str, releases: Path) -> dict[str, Any]:
     """Unpack into a folder beside, make it read-only, put it in its place by one rename."""
     for left in releases.glob(".unpack-*"):  # of a run that was interrupted
@@ -117,6 +127,7 @@ def unpack(archive: Path, release: str, releases: Path) -> dict[str, Any]:
         if [item.name for item in beside.iterdir()] != [release]:
             raise RefusedError(f"it does not consist of one folder {release}. Build it again.")
         manifest = check_manifest(beside / release, release)
+        check_path(release, manifest, releases)
         # Nobody writes here, and what nginx serves it must be able to read
         subprocess.run(["/usr/bin/chmod", "--recursive", "a-w,a+rX,u-s,g-s", beside / release], check=True)
         # The age of a release on this host decides which ones are kept; the archive's own times are constant

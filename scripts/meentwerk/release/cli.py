@@ -118,11 +118,17 @@ def pack(
 @app.command()
 def verify(
     archive: Annotated[Path, typer.Argument(help="The release's .tar.zst; its other files lie beside it.")],
-    allowed_signers: Annotated[Path, typer.Option(help="File with the keys you trust.", show_default=False)],
+    allowed_signers: Annotated[Path | None, typer.Option(help="File with the keys you trust.")] = None,
+    trust: Annotated[
+        list[str] | None, typer.Option(help="A public key, or a line of such a file; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check hash, signature, name and content of a release; exit code 6 when it must not be used."""
-    verified = verify_release(archive, allowed_signers)
+    if (allowed_signers is None) == (not trust):
+        raise UsageError("Nobody is named whom you trust.", "Give either --allowed-signers FILE or --trust KEY.")
+    with sign.signers_file(allowed_signers, trust or ()) as signers:
+        verified = verify_release(archive, signers)
     document = {
         "id": str(verified.identifier),
         "sha256": verified.sha256,

@@ -6,6 +6,8 @@ import hashlib
 import struct
 import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,20 @@ def public_key(key: Path) -> str:
 def allowed_signers_line(public: str) -> str:
     """Give the line that makes hosts trust a key for releases, and for nothing else."""
     return f'{PRINCIPAL} namespaces="{NAMESPACE}" {public}'
+
+
+@contextmanager
+def signers_file(path: Path | None, keys: Iterable[str]) -> Iterator[Path]:
+    """Give the file of allowed signers: `path`, or a temporary one with `keys`, each a public key or a whole line."""
+    if path is not None:
+        yield path
+        return
+    kinds = ("ssh-", "ecdsa-", "sk-")
+    lines = [line.strip() for key in keys for line in key.splitlines() if line.strip()]
+    with tempfile.NamedTemporaryFile("w", prefix="meentwerk-signers-", encoding="utf-8") as file:
+        file.writelines(f"{allowed_signers_line(line) if line.startswith(kinds) else line}\n" for line in lines)
+        file.flush()
+        yield Path(file.name)
 
 
 def sign(path: Path, key: Path) -> Path:

@@ -7,17 +7,32 @@ from types import ModuleType
 
 import pytest
 
-LIBRARY = Path(__file__).parents[3] / "roles/mastodon/library"
+ROLE = Path(__file__).parents[3] / "roles/mastodon"
+SHARED = "ansible.module_utils."
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, LIBRARY / f"{name}.py")
+def load(name: str, folder: str = "library", prefix: str = "") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(prefix + name, ROLE / folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[prefix + name] = module  # dataclasses and the modules that share it look it up
     spec.loader.exec_module(module)
     return module
+
+
+for shared in ("mastodon_units", "mastodon_versions"):
+    load(shared, "module_utils", SHARED)
+
+
+@pytest.fixture(scope="session")
+def services() -> ModuleType:
+    return sys.modules[SHARED + "mastodon_units"]
+
+
+@pytest.fixture(scope="session")
+def versions() -> ModuleType:
+    return sys.modules[SHARED + "mastodon_versions"]
 
 
 @pytest.fixture(scope="session")
