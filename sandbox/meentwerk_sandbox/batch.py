@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from . import batch_items, logs
+from . import batch_items, batch_roles, logs
 from .config import Config, run
 from .db import sessions
 
@@ -23,6 +23,7 @@ WORKERS: dict[str, Worker] = {
     "settings": batch_items.settings,
     "rules": batch_items.rules,
     "tokens": batch_items.tokens,
+    "roles": batch_roles.roles,
 }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import accounts as account_rules
-from . import scopes, security, site_settings
+from . import limits, scopes, security, site_settings
 from .clock import now
 from .config import Config
 from .kinds import Json
@@ -30,14 +30,24 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
     "settings": {"name": ((str,), True), "value": ((object,), True)},
     "rules": {"text": ((str,), True), "hint": ((str, type(None)), False)},
     "tokens": {"username": ((str,), True), "application": ((str,), True), "scopes": ((str, list), True)},
+    "roles": {
+        "name": ((str,), True),
+        "permissions": ((list,), False),
+        "color": ((str,), False),
+        "highlighted": ((bool,), False),
+        "position": ((int,), False),
+        "require_2fa": ((bool,), False),
+    },
 }
+# Two items for one of these would undo each other at every run
+_UNIQUE = ("settings", "roles")
 
 
 class InputError(Exception):
     """Items that cannot be understood; nothing was done."""
 
 
-class _ItemError(Exception):
+class ItemError(Exception):
     """One item that cannot be done; the message says why."""
 
 
@@ -51,11 +61,22 @@ def check(name: str, items: list[dict[str, Any]]) -> None:
             if field not in item:
                 if required:
                     raise InputError(f"items[{number}] lacks {field!r}")
-            elif not isinstance(item[field], types):
+            elif not _is(item[field], types):
                 raise InputError(f"items[{number}].{field} has the wrong type")
+        if name in _UNIQUE and any(item["name"] == other["name"] for other in items[:number]):
+            raise InputError(f"items[{number}] repeats {item['name']!r}")
 
 
-def _result(key: str, outcome: str, error: str | None = None, **more: Json) -> dict[str, Any]:
+def _is(value: Json, types: tuple[type, ...]) -> bool:
+    if object in types:
+        return True
+    if isinstance(value, bool):  # in Python also a whole number
+        return bool in types
+    return isinstance(value, types) and (not isinstance(value, list) or all(isinstance(part, str) for part in value))
+
+
+def result(key: str, outcome: str, error: str | None = None, **more: Json) -> dict[str, Any]:
+    """One item's entry in the answer."""
     return {"key": key, "outcome": outcome, "error": error, **more}
 
 
@@ -67,11 +88,11 @@ def accounts(session: Session, config: Config, items: list[dict[str, Any]]) -> l
         try:
             with session.begin_nested():
                 outcome = _account(session, config, settings, item)
-        except (_ItemError, IntegrityError) as error:
-            message = str(error) if isinstance(error, _ItemError) else "name or e-mail address has already been taken"
-            results.append(_result(item["username"], "failed", message))
+        except (ItemError, IntegrityError) as error:
+            message = str(error) if isinstance(error, ItemError) else "name or e-mail address has already been taken"
+            results.append(result(item["username"], "failed", message))
         else:
-            results.append(_result(item["username"], outcome))
+            results.append(result(item["username"], outcome))
     return results
 
 
@@ -88,19 +109,19 @@ def _account(session: Session, config: Config, settings: site_settings.Settings,
         )
         errors = account_rules.check(session, config, settings, wanted)
         if errors:
-            raise _ItemError(errors.message())
+            raise ItemError(errors.message())
         user = account_rules.create(session, settings, wanted)
         _apply(user, item, role)
         return "created"
     if found.user is None:
-        raise _ItemError("the name belongs to a deleted account")
+        raise ItemError("the name belongs to a deleted account")
     user = found.user
     if user.email.lower() != item["email"].lower():
         other = session.scalars(select(User).where(func.lower(User.email) == item["email"].lower())).unique().first()
         if other is not None:
-            raise _ItemError("the e-mail address belongs to another account")
+            raise ItemError("the e-mail address belongs to another account")
         if not account_rules.EMAIL.fullmatch(item["email"]):
-            raise _ItemError("E-mail address is invalid")
+            raise ItemError("E-mail address is invalid")
         user.email = item["email"]
     _apply(user, item, role)
     changed = session.is_modified(user)
@@ -115,7 +136,7 @@ def _role(session: Session, item: dict[str, Any]) -> Role | None:
     role = account_rules.role_named(session, name)
     if role is None:
         known = session.scalars(select(Role.name).where(Role.id > 0).order_by(Role.position.desc()))
-        raise _ItemError(f"there is no role {name!r}; there are {', '.join(known)}")
+        raise ItemError(f"there is no role {name!r}; there are {', '.join(known)}")
     return role
 
 
@@ -139,12 +160,12 @@ def settings(session: Session, _config: Config, items: list[dict[str, Any]]) -> 
         name, value = item["name"], item["value"]
         problem = site_settings.problem(name, value)
         if problem is not None:
-            results.append(_result(name, "failed", problem))
+            results.append(result(name, "failed", problem))
         elif current[name] == value:
-            results.append(_result(name, "unchanged"))
+            results.append(result(name, "unchanged"))
         else:
             site_settings.store(session, name, value)
-            results.append(_result(name, "updated"))
+            results.append(result(name, "updated"))
     return results
 
 
@@ -155,22 +176,25 @@ def rules(session: Session, _config: Config, items: list[dict[str, Any]]) -> lis
     for priority, item in enumerate(items):
         text, hint = item["text"].strip(), (item.get("hint") or "").strip()
         if not text:
-            results.append(_result(item["text"], "failed", "Text can't be blank"))
+            results.append(result(item["text"], "failed", "Text can't be blank"))
+            continue
+        if len(text) > limits.RULE:
+            results.append(result(text, "failed", f"Text is too long (maximum is {limits.RULE} characters)"))
             continue
         same = next((rule for rule in kept if rule.text == text), None)
         if same is None:
             session.add(Rule(text=text, hint=hint, priority=priority))
-            results.append(_result(text, "created"))
+            results.append(result(text, "created"))
             continue
         kept.remove(same)
         changed = (same.hint, same.priority) != (hint, priority)
         same.hint, same.priority = hint, priority
-        results.append(_result(text, "updated" if changed else "unchanged"))
+        results.append(result(text, "updated" if changed else "unchanged"))
     if any(result["outcome"] == "failed" for result in results):
         return results  # half a list of rules must not retire the other half
     for rule in kept:
         rule.deleted_at = now()
-        results.append(_result(rule.text, "deleted"))
+        results.append(result(rule.text, "deleted"))
     return results
 
 
@@ -182,15 +206,15 @@ def tokens(session: Session, _config: Config, items: list[dict[str, Any]]) -> li
         key = f"{item['username']}/{item['application']}"
         user = _user(session, item["username"])
         if user is None:
-            results.append(_result(key, "failed", f"there is no local account {item['username']!r}"))
+            results.append(result(key, "failed", f"there is no local account {item['username']!r}"))
         elif not wanted or not scopes.all_supported(wanted):
             unknown = ", ".join(scope for scope in wanted if scope not in scopes.SUPPORTED) or "none given"
-            results.append(_result(key, "failed", f"unknown scopes: {unknown}"))
+            results.append(result(key, "failed", f"unknown scopes: {unknown}"))
         else:
             text = " ".join(wanted)
             application = _application(session, user, item["application"], text)
             token, created = account_rules.token_for(session, application, user, text)
-            results.append(_result(key, "created", token=token.token) if created else _result(key, "unchanged"))
+            results.append(result(key, "created", token=token.token) if created else result(key, "unchanged"))
     return results
 
 

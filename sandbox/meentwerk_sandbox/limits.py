@@ -17,3 +17,4 @@ IMAGE_BYTES = 16 * 1024 * 1024
 IMAGE_MATRIX = 33_177_600
 # Images only: the sandbox has no ffmpeg. Mastodon takes video and audio as well.
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
+RULE = 300  # Rule::TEXT_SIZE_LIMIT

@@ -9,6 +9,7 @@ from .kinds import Json
 from .models import Setting
 
 FEED_ACCESS = ("public", "authenticated", "disabled")
+TOPIC_FEED_ACCESS = ("public", "authenticated")
 AUDIENCE = ("disabled", "users", "all")
 
 DEFAULTS: dict[str, Any] = {
@@ -58,11 +59,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "registrations_mode": ("open", "approved", "none"),
     "local_live_feed_access": FEED_ACCESS,
     "remote_live_feed_access": FEED_ACCESS,
-    "local_topic_feed_access": FEED_ACCESS,
-    "remote_topic_feed_access": FEED_ACCESS,
+    "local_topic_feed_access": TOPIC_FEED_ACCESS,
+    "remote_topic_feed_access": TOPIC_FEED_ACCESS,
     "show_domain_blocks": AUDIENCE,
     "show_domain_blocks_rationale": AUDIENCE,
-    "landing_page": ("trends", "about", "local_feed"),
+    "landing_page": ("trends", "overview", "local_feed", "about"),
 }
 
 _NUMBERS = {"min_age", "backups_retention_period", "media_cache_retention_period", "content_cache_retention_period"}
