@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative 'application'
+require_relative 'batch/input'
+
+module Meentwerk
+  # bin/batch NAME: many items in one start; JSON in, JSON out.
+  module Batch
+    OK, FAILED, BAD_INPUT, SOME_FAILED = 0, 1, 2, 4
+    CHANGES = %w[created updated deleted].freeze
+
+    module_function
+
+    def main(name, text, root = ROOT)
+      items, dry_run = Input.read(text)
+      Input.check(name, items)
+      stdout = Application.take_stdout
+      Application.start(root)
+      require_relative 'batch/run'
+      results = Run.new(dry_run).call(name, items)
+      stdout.puts(JSON.generate(summary(results, dry_run)))
+      results.any? { |result| result['outcome'] == 'failed' } ? SOME_FAILED : OK
+    rescue Input::Error => e
+      warn("bin/batch #{name}: #{e.message}")
+      BAD_INPUT
+    rescue Interrupt
+      warn("bin/batch #{name}: interrupted")
+      130
+    rescue StandardError, LoadError => e
+      warn("bin/batch #{name}: #{explain(e)}")
+      FAILED
+    end
+
+    def summary(results, dry_run)
+      results.each { |result| result.delete('token') } if dry_run
+      {
+        'contract' => Input::CONTRACT,
+        'changed' => results.count { |result| CHANGES.include?(result['outcome']) },
+        'failed' => results.count { |result| result['outcome'] == 'failed' },
+        'results' => results,
+      }
+    end
+
+    # A statement in an error's text could hold what an item held: only the kind of the error is told.
+    def explain(error)
+      return error.message if defined?(Run::Error) && error.is_a?(Run::Error)
+
+      database = defined?(ActiveRecord::ActiveRecordError) && error.is_a?(ActiveRecord::ActiveRecordError)
+      return "the database refused: #{error.class}; nothing was changed" if database
+
+      place = error.backtrace&.first.to_s.delete_prefix("#{ROOT}/")
+      "unexpected #{error.class} (#{place}); nothing was changed"
+    end
+  end
+end
+
+exit(Meentwerk::Batch.main(ARGV.first, $stdin.read)) if $PROGRAM_NAME == __FILE__
