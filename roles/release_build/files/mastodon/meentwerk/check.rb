@@ -42,7 +42,7 @@ module Meentwerk
 
     def cache(redis)
       redis.call('SET', "meentwerk:check:#{Process.pid}", 'x', 'EX', 10)
-      info = redis.call('INFO', 'persistence').lines.to_h { |line| line.chomp.split(':', 2) }
+      info = redis.call('INFO', 'persistence').scan(/^(\w+):(\w+)/).to_h
       problems = %w[rdb_last_bgsave_status aof_last_write_status].select { |name| info[name] == 'err' }
       raise BadError, "writable, but not kept on disk: #{problems.join(', ')}" unless problems.empty?
 

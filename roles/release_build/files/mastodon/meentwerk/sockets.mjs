@@ -15,6 +15,7 @@ export const FIRST_FD = 3;
 export const SPREAD_MS = 1000;
 export const STEP_MS = 25;
 export const LAST_WORD_MS = 3000;
+export const SILENCE_MS = 1000;
 // RFC 6455: a close frame of a server, status 1001, going away
 export const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9]);
 
@@ -36,6 +37,8 @@ export class Clients {
   constructor() {
     /** @type {Set<net.Socket>} */
     this.sockets = new Set();
+    /** @type {Map<net.Socket, number>} when those came that have asked for nothing yet */
+    this.silent = new Map();
     /** @type {Map<net.Socket, http.ServerResponse>} */
     this.answers = new Map();
     /** @type {WeakSet<net.Socket>} */
@@ -48,9 +51,14 @@ export class Clients {
   watch(server) {
     server.on('connection', (socket) => {
       this.sockets.add(socket);
-      socket.once('close', () => this.sockets.delete(socket));
+      this.silent.set(socket, Date.now());
+      socket.once('close', () => {
+        this.sockets.delete(socket);
+        this.silent.delete(socket);
+      });
     });
     server.prependListener('request', ({ socket }, response) => {
+      this.silent.delete(socket);
       this.answers.set(socket, response);
       response.once('close', () => {
         if (this.answers.get(socket) === response) {
@@ -58,26 +66,34 @@ export class Clients {
         }
       });
     });
-    server.prependListener('upgrade', ({ socket }) => this.websockets.add(socket));
+    server.prependListener('upgrade', ({ socket }) => {
+      this.silent.delete(socket);
+      this.websockets.add(socket);
+    });
   }
 
   /**
-   * End one client the way its protocol ends, so that the web server in front sees no error. Whoever still waits for
-   * the beginning of an answer gets it first.
+   * Whether a client can be let go without an error: its question may be on the way, or not answered yet.
+   * @param {net.Socket} socket
+   */
+  canGo(socket) {
+    if (this.silent.has(socket)) {
+      return Date.now() - this.silent.get(socket) > SILENCE_MS;
+    }
+    return this.websockets.has(socket) ? socket.bytesWritten > 0 : (this.answers.get(socket)?.headersSent ?? true);
+  }
+
+  /**
+   * End one client the way its protocol ends, so that the web server in front sees no error.
    * @param {net.Socket} socket
    */
   dismiss(socket) {
-    const answer = this.answers.get(socket);
-    const begun = this.websockets.has(socket) ? socket.bytesWritten > 0 : !answer || answer.headersSent;
-    if (!begun) {
-      return;
-    }
     this.dismissed.add(socket);
     if (this.websockets.has(socket)) {
       socket.end(GOING_AWAY);
     } else {
-      answer?.end();
-      socket.end();
+      this.answers.get(socket)?.end();
+      socket.destroySoon();
     }
   }
 
@@ -89,7 +105,7 @@ export class Clients {
     const some = share(this.sockets.size);
     const deadline = Date.now() + SPREAD_MS + LAST_WORD_MS;
     const step = () => {
-      const left = [...this.sockets].filter((socket) => !this.dismissed.has(socket));
+      const left = [...this.sockets].filter((socket) => !this.dismissed.has(socket) && this.canGo(socket));
       left.slice(0, some).forEach((socket) => this.dismiss(socket));
       if (this.sockets.size > 0 && Date.now() < deadline) {
         setTimeout(step, STEP_MS);
@@ -160,7 +176,8 @@ export const install = (inherited) => {
     on.call(process, signal, () => {
       if (!ending) {
         ending = true;
-        servers.forEach((server) => server.close());
+        // Not the close of http.Server, which also cuts connections whose first question is still on its way
+        servers.forEach((server) => net.Server.prototype.close.call(server));
         clients.dismissAll(() => (end ? end() : process.exit(0)));
       }
     });
