@@ -176,8 +176,7 @@ export const install = (inherited) => {
     on.call(process, signal, () => {
       if (!ending) {
         ending = true;
-        // Not the close of http.Server, which also cuts connections whose first question is still on its way
-        servers.forEach((server) => net.Server.prototype.close.call(server));
+        servers.forEach((server) => server.close());
         clients.dismissAll(() => (end ? end() : process.exit(0)));
       }
     });
