@@ -109,6 +109,18 @@ def test_two_releases_share_the_socket_and_no_request_is_lost(listening: socket.
             answered += 1
 
 
+def test_who_connected_before_the_end_is_still_answered(listening: socket.socket) -> None:
+    path = Path(listening.getsockname())
+    with _server(path, listening) as server:
+        late = _connect(path)
+        assert _ask(path) == b"OK"  # by now the first one is accepted, too
+        server.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        late.request("GET", HEALTH)
+        assert late.getresponse().read() == b"OK"
+        assert server.wait(timeout=10) == 0
+
+
 def test_a_reader_of_events_gets_a_whole_answer(listening: socket.socket) -> None:
     path = Path(listening.getsockname())
     with _server(path, listening) as server:
