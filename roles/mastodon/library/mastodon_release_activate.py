@@ -149,12 +149,12 @@ class Host:
                 return name
         return ""
 
-    def point(self, release: str) -> None:
-        """Let `current` name a release, in one step."""
-        beside = self.root / ".current"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(Path("releases") / release)
-        beside.rename(self.root / "current")
+    def point(self, release: str, name: str = "current") -> None:
+        """Let a link, `current` or `beside`, name a release, in one step."""
+        fresh = self.root / f".{name}"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(Path("releases") / release)
+        fresh.rename(self.root / name)
 
     def bring(self, components: Sequence[str], state: State) -> None:
         """Start units side by side, and restart those that run with old configuration."""
@@ -170,14 +170,18 @@ class Host:
         others = state.others(self.release)
         quiet = [name for name in others if name.startswith("mastodon-sidekiq@") and state.services[name].active]
         if state.link:
+            # nginx looks here too for files with a hash in their names: pages of both releases find theirs
+            if state.link != self.release:
+                self.point(self.release, "beside")
             self.tell("web and streaming start" + (" beside the release in service" if others else ""))
             self.bring(ON_SOCKETS, state)
             self.tell("web and streaming are asked how they are")
             self.wait_until_healthy(self.release, ON_SOCKETS)
-        # From here on both releases are on the sockets: nginx may serve the new files
         if state.link != self.release:
             self.tell("becomes the current release")
             self.point(self.release)
+            if state.link:
+                self.point(state.link, "beside")
         for other in quiet:  # finishes what it works on and takes no more
             self.tell(f"{other} takes no new jobs")
             self.systemctl("kill", "--kill-whom=main", "--signal=TSTP", other)

@@ -84,7 +84,7 @@ def health_problem(code: int, output: str) -> str:
         wrong = f"bin/check ended with {code}"
     return (
         f"the instance is not well as it is ({wrong}). Put that right first: an upgrade on top hides the cause and may "
-        "lose jobs. To upgrade all the same, because the new release is the cure: -e upgrade_unwell=true."
+        "lose jobs. To upgrade all the same, because the new release is the cure: -e mastodon_upgrade_unwell=true."
     )
 
 
