@@ -151,6 +151,33 @@ def test_a_websocket_is_told_that_the_server_goes_away(listening: socket.socket)
         assert server.wait(timeout=10) == 0
 
 
+def test_it_can_be_asked_alone(listening: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, probe = Path(listening.getsockname()), tmp_path / "probe.sock"
+    probe.touch()  # what a killed one left
+    monkeypatch.setenv("PROBE_SOCKET", str(probe))
+    with _server(path, listening) as server:
+        assert _ask(probe) == _ask(path) == b"OK"
+        reader = _connect(probe)
+        reader.request("GET", "/api/v1/streaming/user")
+        answer = reader.getresponse()
+        server.send_signal(signal.SIGTERM)
+        answer.read()
+        assert server.wait(timeout=10) == 0
+
+
+def test_systemd_is_told_when_it_serves(listening: socket.socket, tmp_path: Path) -> None:
+    """Only where the program is that Node asks to tell: Node itself cannot write to such a socket."""
+    if not Path("/usr/bin/systemd-notify").exists():
+        pytest.skip("no systemd-notify on this machine")
+    path, notify = Path(listening.getsockname()), tmp_path / "notify.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, pytest.MonkeyPatch.context() as patch:
+        told.bind(str(notify))
+        told.settimeout(10)
+        patch.setenv("NOTIFY_SOCKET", str(notify))
+        with _server(path, listening):
+            assert b"READY=1" in told.recv(1000)
+
+
 def test_many_readers_are_let_go_within_seconds(listening: socket.socket) -> None:
     path = Path(listening.getsockname())
     with _server(path, listening) as server:

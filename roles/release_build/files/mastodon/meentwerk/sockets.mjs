@@ -2,6 +2,7 @@
 //
 // - It listens on the socket that systemd hands over (LISTEN_FDS, LISTEN_PID). Two releases can be on it at once, and
 //   neither removes the socket's file or changes its mode: both are systemd's.
+// - It also answers on PROBE_SOCKET, alone: there it is asked whether it is well before the old release stops.
 // - On TERM it first stops accepting, so that whoever connects reaches the release that stays, and only then lets go of
 //   its clients. These connect again, some after others.
 
@@ -49,14 +50,7 @@ export class Clients {
 
   /** @param {http.Server} server */
   watch(server) {
-    server.on('connection', (socket) => {
-      this.sockets.add(socket);
-      this.silent.set(socket, Date.now());
-      socket.once('close', () => {
-        this.sockets.delete(socket);
-        this.silent.delete(socket);
-      });
-    });
+    this.count(server);
     server.prependListener('request', ({ socket }, response) => {
       this.silent.delete(socket);
       this.answers.set(socket, response);
@@ -69,6 +63,18 @@ export class Clients {
     server.prependListener('upgrade', ({ socket }) => {
       this.silent.delete(socket);
       this.websockets.add(socket);
+    });
+  }
+
+  /** @param {http.Server} server */
+  count(server) {
+    server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      this.silent.set(socket, Date.now());
+      socket.once('close', () => {
+        this.sockets.delete(socket);
+        this.silent.delete(socket);
+      });
     });
   }
 
@@ -118,6 +124,20 @@ export class Clients {
   }
 }
 
+/**
+ * Let what a server answers be asked on a socket of its own, too.
+ * @param {http.Server} server
+ * @param {string} path
+ */
+const answerProbes = (server, path) => {
+  const probes = http.createServer();
+  probes.on('request', (...given) => server.emit('request', ...given));
+  probes.on('upgrade', (...given) => server.emit('upgrade', ...given));
+  fs.rmSync(path, { force: true });
+  probes.listen(path);
+  return probes;
+};
+
 /** Tell systemd that this process serves, where its unit asks for it. Node cannot write to such a socket itself. */
 const notify = () => {
   if (process.env.NOTIFY_SOCKET) {
@@ -136,14 +156,25 @@ export const install = (inherited) => {
   // Node does not know the name of a socket that it did not make
   const name = process.env.SOCKET || `file descriptor ${FIRST_FD}`;
 
+  const probe = process.env.PROBE_SOCKET;
+
   const listen = net.Server.prototype.listen;
   net.Server.prototype.listen = function (...given) {
     if (!(this instanceof http.Server)) {
       return listen.apply(this, given);
     }
     servers.add(this);
+    if (given[0] === probe) {
+      clients.count(this);
+      return listen.apply(this, given);
+    }
     clients.watch(this);
-    this.once('listening', notify);
+    this.once('listening', () => {
+      if (probe) {
+        answerProbes(this, probe);
+      }
+      notify();
+    });
     if (!inherited) {
       return listen.apply(this, given);
     }
