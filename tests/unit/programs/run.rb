@@ -7,5 +7,6 @@ overlay = ENV.fetch('MEENTWERK_OVERLAY', File.expand_path('../../../roles/releas
 $LOAD_PATH.unshift(overlay)
 
 require 'minitest/autorun'
+require 'minitest/mock'
 
 Dir.glob(File.join(__dir__, '*_test.rb')).sort.each { |file| require file }

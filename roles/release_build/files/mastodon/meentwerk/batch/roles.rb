@@ -8,6 +8,9 @@ module Meentwerk
     # The nameless role of everybody cannot be reached, and the highest administrator keeps rights and place: nobody else
     # could give them back.
     class Roles < Worker
+      # As it is in the database
+      Highest = Struct.new(:id, :name, :position)
+
       def call(items)
         items.map { |item| attempt(item['name']) { role(item) } }
       end
@@ -21,8 +24,9 @@ module Meentwerk
         raise ItemError, "there are #{found.length} roles '#{item['name']}'" if found.length > 1
 
         role = found.first || UserRole.new(name: item['name'])
+        highest = highest_administrator
         assign(role, item)
-        protect(role)
+        protect(role, highest) if highest
         return save(role) if role.persisted?
 
         role.save!
@@ -50,16 +54,18 @@ module Meentwerk
         names.uniq.sum { |name| UserRole::FLAGS[name.to_sym] }
       end
 
-      def protect(role)
-        owner = UserRole.assignable.reorder(position: :desc, id: :asc).find { |it| administrator?(it.permissions) }
-        return if owner.nil?
+      def highest_administrator
+        found = UserRole.assignable.reorder(position: :desc, id: :asc).find { |role| administrator?(role.permissions) }
+        found && Highest.new(found.id, found.name, found.position)
+      end
 
-        if role.id == owner.id
-          return unless role.position_changed? || !administrator?(role.permissions)
+      def protect(role, highest)
+        if role.id == highest.id
+          return if role.position == highest.position && administrator?(role.permissions)
 
-          raise ItemError, "the role '#{owner.name}' keeps the permission administrator and its position #{owner.position}"
-        elsif !role.position.between?(0, owner.position - 1) && (role.new_record? || role.position_changed?)
-          raise ItemError, "position must be from 0 to #{owner.position - 1}, below the role '#{owner.name}'"
+          raise ItemError, "the role '#{highest.name}' keeps the permission administrator and its position #{highest.position}"
+        elsif !role.position.between?(0, highest.position - 1) && (role.new_record? || role.position_changed?)
+          raise ItemError, "position must be from 0 to #{highest.position - 1}, below the role '#{highest.name}'"
         end
       end
 

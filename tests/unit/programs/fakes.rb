@@ -1,0 +1,113 @@
+# frozen_string_literal: true
+
+# As much of Rails and of Mastodon's models as the batches touch; the real ones are in a release only.
+
+module ActiveRecord
+  class ActiveRecordError < StandardError; end
+  class RecordNotUnique < ActiveRecordError; end
+  class RecordInvalid < ActiveRecordError; end
+  class Rollback < ActiveRecordError; end
+
+  class Base
+    def self.transaction(**) = yield
+  end
+end
+
+# A table in memory.
+class FakeRecord
+  class << self
+    attr_accessor :rows
+
+    def fields = self::FIELDS
+  end
+
+  attr_reader :id
+
+  def initialize(id: nil, **values)
+    @values = self.class.fields.merge(values)
+    @stored = nil
+    keep(id) if id
+  end
+
+  def self.inherited(child)
+    super
+    child.rows = []
+  end
+
+  def [](field) = @values.fetch(field.to_sym)
+
+  def []=(field, value)
+    @values[field.to_sym] = value
+  end
+
+  def method_missing(name, *given)
+    field = name.to_s.delete_suffix('=').delete_suffix('_changed?').to_sym
+    return super unless self.class.fields.key?(field)
+    return self[field] = given.first if name.end_with?('=')
+
+    name.end_with?('_changed?') ? @stored.nil? || @stored[field] != self[field] : self[field]
+  end
+
+  def respond_to_missing?(name, *) = self.class.fields.key?(name.to_s.delete_suffix('=').delete_suffix('_changed?').to_sym)
+
+  def assign_attributes(values) = values.each { |field, value| self[field] = value }
+  def has_attribute?(field) = self.class.fields.key?(field.to_sym)
+  def new_record? = @stored.nil?
+  def persisted? = !new_record?
+  def has_changes_to_save? = @stored != @values
+
+  def problems = []
+
+  def save
+    problems.empty? && keep(@id || (self.class.rows.length + 1))
+  end
+
+  def save!
+    save or raise ActiveRecord::RecordInvalid, "Validation failed: #{problems.join(', ')}"
+  end
+
+  # What Active Record keeps apart, and a rolled back transaction restores.
+  def restore = @values = @stored.dup
+
+  def errors = Struct.new(:full_messages).new(problems)
+
+  private
+
+  def keep(id)
+    @id = id
+    @stored = @values.dup
+    self.class.rows |= [self]
+    true
+  end
+end
+
+# The rows of a table, narrowed and ordered.
+class FakeScope
+  include Enumerable
+
+  def initialize(rows) = @rows = rows
+  def each(&) = @rows.each(&)
+  def where(**values) = FakeScope.new(@rows.select { |row| values.all? { |field, value| row[field] == value } })
+  def reorder(position:, **) = FakeScope.new(@rows.sort_by { |row| position == :desc ? -row.position : row.position })
+  def order(*fields) = FakeScope.new(@rows.sort_by { |row| fields.map { |field| field == :id ? row.id : row[field] } })
+end
+
+class UserRole < FakeRecord
+  FIELDS = { name: '', permissions: 0, color: '', highlighted: false, position: 0, require_2fa: false }.freeze
+  FLAGS = { administrator: 1, view_dashboard: 8, manage_users: 1024, manage_announcements: 8192 }.freeze
+
+  def self.assignable = FakeScope.new(rows.reject { |role| role.id == -99 })
+  def problems = color.match?(/\A(#?\h{3}|#?\h{6})?\z/) ? [] : ['Color is invalid']
+end
+
+class Rule < FakeRecord
+  FIELDS = { text: '', hint: '', priority: 0, deleted: false }.freeze
+
+  def self.kept = FakeScope.new(rows.reject(&:deleted))
+
+  def problems
+    [("Text can't be blank" if text.empty?), ('Text is too long (maximum is 300 characters)' if text.length > 300)].compact
+  end
+
+  def discard! = self.deleted = true
+end
