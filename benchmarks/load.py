@@ -4,6 +4,7 @@ Reads, posts, and a held stream, over https as apps do it, at the instance's own
 as lost: a request that fails, a post that was accepted and is gone, a post that no follower gets.
 """
 
+import contextlib
 import http.client
 import json
 import socket
@@ -106,7 +107,7 @@ class Load:
         self._threads: list[threading.Thread] = []
         self._caught: set[str] = set()
         self._listening = threading.Event()
-        self._stream: http.client.HTTPSConnection | None = None
+        self._stream: socket.socket | None = None
         self._started = 0.0
 
     def start(self) -> None:
@@ -135,7 +136,9 @@ class Load:
         report.duration = time.monotonic() - self._started
         self._wait(lambda: set(report.posted) <= set(report.streamed) | self._home(), PATIENCE)
         if self._stream is not None:
-            self._stream.close()
+            with contextlib.suppress(OSError):
+                self._stream.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(TIMEOUT)
         home = self._home()
         report.lost_posts = [post for post in report.posted if not self._exists(post)]
         report.undelivered = sorted(set(report.posted) - home)
@@ -205,9 +208,10 @@ class Load:
         self._caught |= self._home()
 
     def _open(self) -> Iterator[bytes]:
-        self._stream = self.target.connect()
-        self._stream.request("GET", "/api/v1/streaming/user", headers={"Authorization": f"Bearer {self.listener}"})
-        answer = self._stream.getresponse()
+        connection = self.target.connect()
+        self._stream = connection.sock
+        connection.request("GET", "/api/v1/streaming/user", headers={"Authorization": f"Bearer {self.listener}"})
+        answer = connection.getresponse()
         if answer.status != http.client.OK:
             raise OSError(f"the stream answers {answer.status}")
         return iter(answer.readline, b"")

@@ -322,12 +322,13 @@ def main(
         write_page(result)
 
 
-def _terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End as if by an exception, so that everything is removed."""
     sys.exit(Exit.TERMINATED)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, terminated)
     try:
         app(prog_name="benchmarks/provision")
     except MeentwerkError as error:

@@ -2,23 +2,20 @@
 
 import json
 import os
-import secrets
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 from testinfra.host import Host
 
-from benchmarks.load import Load, Report, Target
+from benchmarks.load import Report, Target
+from benchmarks.people import People, settle
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 HOSTS = Path(os.environ["MOLECULE_HOSTS"])
 TEST = Path.home() / ".cache/meentwerk/test"
 ENTRIES = yaml.safe_load(HOSTS.read_text())["mastodon_instances"]["hosts"]
-AUTHORS, APPS = 5, 5
 
 
 @dataclass(frozen=True)
@@ -86,49 +83,15 @@ def steps(host: Host) -> list[str]:
     return versions
 
 
-def batch(host: Host, name: str, items: list[dict[str, object]]) -> list[dict[str, str]]:
-    question = json.dumps({"contract": 1, "items": items})
-    answer = json.loads(host.check_output("echo %s | mastodon-run batch " + name, question))
-    results: list[dict[str, str]] = answer["results"]
-    return results
+def people_of(host: Host) -> People:
+    """Let accounts live on an instance."""
 
+    def run(name: str, question: str) -> str:
+        answer: str = host.check_output("echo %s | mastodon-run batch " + name, question)
+        return answer
 
-class People:
-    """Accounts that read, post and follow on one instance."""
-
-    def __init__(self, host: Host) -> None:
-        entry = ENTRIES[name_of(host)]
-        self.target = Target(entry["ansible_host"], entry["instance_domain"], TEST / "ca-upgrade/ca.pem")
-        names = [f"author{number}" for number in range(AUTHORS)]
-        everybody = [*names, "reader"]
-        # A token is told once: with applications of their own, the tests can be run again
-        session = secrets.token_hex(4)
-        batch(host, "accounts", [self._account(name) for name in everybody])
-        wanted: list[dict[str, object]] = [
-            {"username": name, "application": f"{session} {app}", "scopes": "read write follow"}
-            for name in everybody
-            for app in range(APPS)
-        ]
-        tokens = [result["token"] for result in batch(host, "tokens", wanted)]
-        self.authors, self.reader = tokens[:-APPS], tokens[-1]
-        for token in self.authors[::APPS]:
-            account = self.target.ask("GET", "/api/v1/accounts/verify_credentials", token)[1]["id"]
-            status, _ = self.target.ask("POST", f"/api/v1/accounts/{account}/follow", self.reader)
-            assert status == 200
-
-    @staticmethod
-    def _account(name: str) -> dict[str, object]:
-        return {"username": name, "email": f"{name}@example.org", "confirmed": True, "approved": True}
-
-    @contextmanager
-    def busy(self) -> Iterator[Report]:
-        """Let them be busy meanwhile; the report is complete at the end of the block."""
-        load = Load(self.target, self.authors, self.reader)
-        load.start()
-        try:
-            yield load.report
-        finally:
-            load.stop()
+    entry = ENTRIES[name_of(host)]
+    return settle(Target(entry["ansible_host"], entry["instance_domain"], TEST / "ca-upgrade/ca.pem"), run)
 
 
 def nothing_lost(report: Report, what: str) -> None:

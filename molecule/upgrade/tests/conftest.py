@@ -11,7 +11,9 @@ from testinfra.host import Host
 # benchmarks/upgrade measures with
 sys.path[:0] = [str(Path(__file__).parents[1] / "shared"), str(Path(__file__).parents[3])]
 
-from fleet import HOSTS, People  # noqa: E402  (the path is set above)
+from fleet import HOSTS, people_of  # noqa: E402  (the path is set above)
+
+from benchmarks.people import People  # noqa: E402
 
 
 def reach(name: str) -> Host:
@@ -31,10 +33,10 @@ def other() -> Host:
 @pytest.fixture(scope="session")
 def people(canary: Host) -> People:
     """Those who use the first instance."""
-    return People(canary)
+    return people_of(canary)
 
 
 @pytest.fixture(scope="session")
 def neighbours(other: Host) -> People:
     """Those who use the second."""
-    return People(other)
+    return people_of(other)

@@ -18,7 +18,12 @@ def unchanged(canary: Host) -> Iterator[None]:
 
     def look() -> tuple[str, list[str], str, str]:
         tree = canary.check_output("ls -A /opt/mastodon/releases; cat /opt/mastodon/history.jsonl")
-        return in_service(canary), steps(canary), tree, canary.check_output("systemctl show -p InvocationID 'mastodon-*@*'")
+        return (
+            in_service(canary),
+            steps(canary),
+            tree,
+            canary.check_output("systemctl show -p InvocationID 'mastodon-*@*'"),
+        )
 
     before = look()
     yield

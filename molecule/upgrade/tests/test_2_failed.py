@@ -1,8 +1,10 @@
 """A release that fails: the old one serves on, nobody notices, and the next wave is not touched."""
 
 import pytest
-from fleet import People, in_service, nothing_lost, play, release_id, steps
+from fleet import in_service, nothing_lost, play, release_id, steps
 from testinfra.host import Host
+
+from benchmarks.people import People
 
 FAILURES = [
     ("migration-fails", "migrate pre: division by zero"),

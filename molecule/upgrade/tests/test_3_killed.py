@@ -6,8 +6,10 @@ import subprocess
 import threading
 import time
 
-from fleet import PROJECT, People, command, in_service, nothing_lost, play, release_id, steps
+from fleet import PROJECT, command, in_service, nothing_lost, play, release_id, steps
 from testinfra.host import Host
+
+from benchmarks.people import People
 
 LIMIT = "--limit=upgrade-1"
 # What the playbook prints when it begins a stage on the controller's side
@@ -54,21 +56,31 @@ def kill_playbook_at(task: str) -> bool:
     return False
 
 
+# Follows what the switch says and kills whoever says it
+ASSASSIN = """
+import os, signal, subprocess, sys
+command = ["timeout", "120", "journalctl", "--identifier=meentwerk", "--since=@" + sys.argv[1], "--follow"]
+with subprocess.Popen([*command, "--lines=all", "--quiet"], stdout=subprocess.PIPE, text=True) as journal:
+    for line in journal.stdout:
+        if sys.argv[2] in line:
+            os.kill(int(line.partition("meentwerk[")[2].partition("]")[0]), signal.SIGKILL)
+            print("killed")
+            break
+    journal.kill()
+"""
+
+
 class Assassin(threading.Thread):
     """Kills the module on the host when the journal names a stage."""
 
     def __init__(self, host: Host, stage: str) -> None:
         super().__init__(daemon=True)
         self.host, self.stage = host, stage
-        self.since = host.check_output("date +%%s")
+        self.since = host.check_output("date +%s")
         self.struck = False
 
     def run(self) -> None:
-        script = (
-            "timeout 120 journalctl --identifier=meentwerk --since=@%s --follow --output=cat --lines=all | "
-            "grep --max-count=1 --line-buffered -e %s && pkill -9 -f mastodon_release_activate"
-        )
-        self.struck = self.host.run(script, self.since, self.stage).rc == 0
+        self.struck = self.host.run("python3 -c %s %s %s", ASSASSIN, self.since, self.stage).stdout.strip() == "killed"
 
 
 def test_at_every_stage(canary: Host, people: People) -> None:
