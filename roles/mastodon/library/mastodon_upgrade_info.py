@@ -61,10 +61,10 @@ def disk_problem(free: int, needed: int) -> str:
 def backup_problem(record: Mapping[str, Any], max_age: int, now: datetime) -> str:
     """Say why the last backup is not good enough; `record` holds its end as ISO 8601 under `finished`."""
     try:
-        finished = datetime.fromisoformat(str(record["finished"]))
-    except (KeyError, ValueError):
+        age = now - datetime.fromisoformat(str(record["finished"]))
+    except (KeyError, ValueError, TypeError):  # also a time that does not say its zone
         return "the record of the last backup cannot be read. Make a backup now, then upgrade."
-    hours = (now - finished).total_seconds() / 3600
+    hours = age.total_seconds() / 3600
     if hours <= max_age:
         return ""
     return (

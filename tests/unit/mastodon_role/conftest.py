@@ -48,3 +48,13 @@ def unpacking() -> ModuleType:
 @pytest.fixture(scope="session")
 def activation() -> ModuleType:
     return load("mastodon_release_activate")
+
+
+@pytest.fixture(scope="session")
+def readiness() -> ModuleType:
+    return load("mastodon_upgrade_info")
+
+
+@pytest.fixture(scope="session")
+def way_back() -> ModuleType:
+    return load("mastodon_rollback_info")
