@@ -54,6 +54,13 @@ def _right(check: Callable[[str], str], value: str) -> str:
         return ""
 
 
+def releases_for(host: Host) -> tuple[str, ...]:
+    """Return the releases that an instance can have: the catalogue's, and the operator's own rows."""
+    extra = host.effective.get("release_build_catalogue_extra")
+    own = extra.data if extra is not None and isinstance(extra.data, dict) else {}
+    return (*releases(), *(str(name) for name in own if name not in releases()))
+
+
 def environment(host: Host) -> str:
     """Return what kind of place the inventory describes: production unless meentwerk_environment says otherwise."""
     return _text(host, "meentwerk_environment") or PRODUCTION
@@ -95,16 +102,16 @@ def within(host: Host) -> Iterator[Problem]:
             f'The rehearsal server never runs outside a demo. Name a version of Mastodon, such as "{releases()[-1]}".'
         )
         yield Problem(value.place(), f"{host.name}: instance_release", f"{quoted(release)} is not Mastodon.", cure)
-    elif release and _right(values.release, release) and release not in (*releases(), "sandbox"):
+    elif release and _right(values.release, release) and release not in (*(known := releases_for(host)), "sandbox"):
         value = host.effective["instance_release"]
-        near = nearest(release, releases())
-        cure = f'Did you mean "{near}"?' if near else f"Known: {listed(releases())}."
+        near = nearest(release, known)
+        cure = f'Did you mean "{near}"?' if near else f"Known: {listed(known)}."
         wrong = f"{quoted(release)} is not in the catalogue of releases."
         yield Problem(
             value.place(),
             f"{host.name}: instance_release",
             wrong,
-            f"{cure} A new one is a row in {CATALOGUE.relative_to(ROOT)}.",
+            f"{cure} A new one is a row in {CATALOGUE.relative_to(ROOT)}, or in release_build_catalogue_extra.",
         )
     for name in host.own:
         if name.startswith(DEMO_ONLY) and name in FIELDS and where != "demo":

@@ -13,7 +13,8 @@ from meentwerk.entries.problem import Wrong, nearest, quoted
 
 EMAIL_PATTERN = r"^[^@\s]+@[a-z0-9.-]+$"
 USERNAME_PATTERN = r"^[a-z0-9_]{1,30}$"
-VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+$"
+# Mastodon's version; a fork adds a word of its own: 4.6.5.fork1
+VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+(\.[a-z][a-z0-9]*)?$"
 URI_PATTERN = r"^https://\S+$"
 LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$"
 
@@ -163,7 +164,7 @@ def language(value: object) -> str:
 
 
 def release(value: object) -> str:
-    """Check the form of a release: three numbers, or `sandbox`."""
+    """Check the form of a release: three numbers, perhaps with a fork's word, or `sandbox`."""
     if isinstance(value, float | int) and not isinstance(value, bool):
         raise Wrong(f"{quoted(value)} is read as a number.", 'Write the whole version in quotes, such as "4.6.5".')
     if not isinstance(value, str):

@@ -274,6 +274,15 @@ def test_an_operators_file_may_say_more_than_an_entry(text: str, fleet: Path) ->
     assert said(fleet) == ""
 
 
+def test_an_operators_own_release_is_a_row_of_theirs(fleet: Path) -> None:
+    wanted = 'instance_release: "4.6.5.fork1"\n'
+    (fleet / "group_vars/canary.yml").write_text(wanted)
+    assert "«4.6.5.fork1» is not in the catalogue of releases." in said(fleet)
+    row = "release_build_catalogue_extra:\n  4.6.5.fork1: {tag: v4.6.5-ours, commit: 0000}\n"
+    (fleet / "group_vars/canary.yml").write_text(wanted + row)
+    assert said(fleet) == ""
+
+
 def test_an_alias_bomb_in_an_operators_file_goes_off_nowhere(fleet: Path) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
