@@ -5,7 +5,9 @@ import os
 import secrets
 import shutil
 import subprocess
-from dataclasses import dataclass
+import urllib.error
+import urllib.request
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,8 @@ import typer
 import yaml
 
 from meentwerk.console import note, say, show_table
-from meentwerk.errors import MeentwerkError
+from meentwerk.errors import MeentwerkError, UsageError
+from meentwerk.exits import Exit
 from meentwerk.files import create_private_file
 
 ROOT = Path(__file__).parents[2]
@@ -21,15 +24,28 @@ INVENTORY = ROOT / "inventories/demo"
 STATE = INVENTORY / ".state"
 VAULT_PASSWORD = INVENTORY / ".vault-password"
 CA = STATE / "ca/ca.pem"
+RELEASES = STATE / "releases"
+WISH = STATE / "release.json"
 GROUP = "demo"
+SANDBOX = "sandbox"
+ROLE = ROOT / "roles/release_build"
+SOURCES = {
+    "release_build_git_mirror": "https://github.com/",
+    "release_build_gem_mirror": "https://rubygems.org/",
+    "release_build_npm_mirror": "https://registry.npmjs.org/",
+}
 
 app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Provision two departments' instances on two embedded hosts of this machine, as an operator would.
 
-It builds and signs the rehearsal release, boots two Debian 13 hosts, runs playbooks/site.yml on them and checks from
-here that each serves over a verified connection. It can be interrupted and run again; a second run changes nothing.""",
+It builds and signs a release, boots two Debian 13 hosts, runs playbooks/site.yml on them and checks from here that each
+serves over a verified connection. It can be interrupted and run again; a second run changes nothing.
+
+Without --release it deploys the rehearsal server, which needs nothing but Debian. --release mastodon builds Mastodon
+itself from its source: that takes some ten minutes, 10 GB of disk and 6 GB of memory, and reaches GitHub, RubyGems and
+the npm registry, or the mirrors that a file named with --build-variables sets (docs/air-gapped.md).""",
 )
 
 
@@ -65,6 +81,83 @@ def instances() -> list[Instance]:
                 )
             )
     return found
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which release the demo has, and how it is built."""
+
+    release: str
+    """`sandbox`, or a version of Mastodon."""
+    build_variables: str = ""
+    """File with variables of the role release_build; empty where its defaults do."""
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+        return "the rehearsal release" if self.release == SANDBOX else f"Mastodon {self.release}"
+
+    def keep(self) -> None:
+        """Remember it for the next run."""
+        WISH.write_text(json.dumps(asdict(self)))
+
+    def build_arguments(self) -> list[str]:
+        """Return what playbooks/build.yml is told."""
+        if self.release == SANDBOX:
+            return ["-e", "release_build_flavour=sandbox"]
+        words = ["-e", "release_build_flavour=mastodon", "-e", f"release_build_version={self.release}"]
+        return [*words, *(["-e", f"@{self.build_variables}"] if self.build_variables else [])]
+
+
+def wished(release: str | None, variables: Path | None) -> Wish:
+    """Return what is asked for, or what the demo has; another kind of application on the same hosts is refused."""
+    before = Wish(**json.loads(WISH.read_text())) if WISH.exists() else None
+    if release is None and before is not None:
+        return before if variables is None else Wish(before.release, _readable(variables))
+    name = release or SANDBOX
+    if name == "mastodon":
+        name = str(yaml.safe_load((ROLE / "defaults/main.yml").read_text())["release_build_version"])
+    if before is not None and (before.release == SANDBOX) != (name == SANDBOX):
+        raise MeentwerkError(
+            f"the demo's hosts run {before.title}, and another application cannot follow on the same hosts",
+            cure="remove it first: scripts/demo --destroy",
+            exit=Exit.REFUSED,
+        )
+    return Wish(name, _readable(variables) if variables else "")
+
+
+def _readable(path: Path) -> str:
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", "Name a YAML file with variables of the role release_build.")
+    return str(path.resolve())
+
+
+def require_sources(wish: Wish) -> None:
+    """Refuse to begin a build of Mastodon whose sources do not answer; one that is built already needs none."""
+    if wish.release == SANDBOX or any(RELEASES.glob(f"mastodon-{wish.release}.g*.tar.zst")):
+        return
+    given = yaml.safe_load(Path(wish.build_variables).read_text()) if wish.build_variables else {}
+    if given.get("release_build_offline") or given.get("release_build_proxy"):
+        return
+    for variable, upstream in SOURCES.items():
+        place = given.get(variable) or upstream
+        if problem := silence(place):
+            raise MeentwerkError(
+                f"{place} does not answer ({problem}), so Mastodon cannot be built from it",
+                cure=f"set {', '.join(SOURCES)} to mirrors in a YAML file, and name it with --build-variables; "
+                "docs/air-gapped.md says how, also without any network",
+            )
+
+
+def silence(url: str) -> str:
+    """Say why an address does not answer; empty where it does, whatever the answer is."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=15):  # noqa: S310 - the operator's own
+            return ""
+    except urllib.error.HTTPError:
+        return ""
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
 
 
 def run(*command: str | Path, what: str) -> None:
@@ -134,15 +227,18 @@ What to try next:
   scripts/demo --destroy        removes everything again""")
 
 
-def provision() -> None:
+def provision(wish: Wish) -> None:
     """Build, boot, configure, check."""
     if not VAULT_PASSWORD.exists():
         create_private_file(VAULT_PASSWORD, secrets.token_urlsafe(32) + "\n")
     STATE.mkdir(mode=0o700, exist_ok=True)
+    require_sources(wish)
+    wish.keep()
     run(
-        "ansible-playbook", "playbooks/build.yml", "-e", "release_build_flavour=sandbox",
-        "-e", f"release_build_signing_key={STATE / 'release_ed25519'}", "-e", "release_build_generate_signing_key=true",
-        what="Build and sign the rehearsal release",
+        "ansible-playbook", "playbooks/build.yml", *wish.build_arguments(),
+        "-e", f"release_build_output={RELEASES}", "-e", "release_build_generate_signing_key=true",
+        "-e", f"release_build_signing_key={STATE / 'release_ed25519'}",
+        what=f"Build and sign {wish.title}",
     )  # fmt: skip
     run(
         ROOT / "scripts/embedded-host",
@@ -173,11 +269,6 @@ def remove(*, keep_image: bool) -> None:
     """Remove hosts, secrets, certificates and releases of the demo; with no other host left, the image cache too."""
     host = str(ROOT / "scripts/embedded-host")
     subprocess.run([host, "down", "--group", GROUP], check=True)
-    for releases in (ROOT / "releases").glob("sandbox-*"):
-        releases.unlink()
-    (ROOT / "releases/allowed_signers").unlink(missing_ok=True)
-    if (ROOT / "releases").is_dir() and not any((ROOT / "releases").iterdir()):
-        (ROOT / "releases").rmdir()
     for path in (INVENTORY / "host_vars", STATE):
         shutil.rmtree(path, ignore_errors=True)
     VAULT_PASSWORD.unlink(missing_ok=True)
@@ -200,12 +291,24 @@ def demo(
     keep_image: Annotated[
         bool, typer.Option("--keep-image", help="With --destroy: keep the cached Debian image.")
     ] = False,
+    release: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="sandbox, the rehearsal server; mastodon; or a version of the catalogue, such as 4.6.5.",
+            show_default="what the demo has, else sandbox",
+        ),
+    ] = None,
+    build_variables: Annotated[
+        Path | None,
+        typer.Option(help="YAML file with variables of the role release_build, such as mirrors.", show_default=False),
+    ] = None,
 ) -> None:
     """Provision the demo, or remove it."""
     if destroy:
         remove(keep_image=keep_image)
         return
-    provision()
+    provision(wished(release, build_variables))
     note("\n== Check from this machine")
     check()
     explain()

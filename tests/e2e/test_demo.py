@@ -143,4 +143,3 @@ def test_destroy_leaves_no_trace(first_run: str) -> None:
     assert not [host for host in hosts if host["group"] == "demo"]
     for path in (".vault-password", ".state", "host_vars"):
         assert not (INVENTORY / path).exists()
-    assert not list(ROOT.glob("releases/sandbox-*"))
