@@ -101,6 +101,7 @@ class CheckTest < Minitest::Test
   def test_migrations
     assert_equal 'none pending', Check.migrations('pending' => { 'pre' => [], 'post' => [] })
     assert_equal 'pending after the switch: 2', Check.migrations('pending' => { 'pre' => [], 'post' => ['2'] })
+    assert_equal '1, 2, 3 and 2 more', Check.some(%w[1 2 3 4 5])
     bad(/pending: 1/) { Check.migrations('pending' => { 'pre' => ['1'], 'post' => ['2'] }) }
   end
 

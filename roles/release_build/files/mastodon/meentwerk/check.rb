@@ -120,9 +120,15 @@ module Meentwerk
 
     def migrations(status)
       pre, post = status['pending'].values_at('pre', 'post')
-      raise BadError, "pending: #{pre.join(', ')}" unless pre.empty?
+      raise BadError, "pending: #{some(pre)}" unless pre.empty?
 
-      post.empty? ? 'none pending' : "pending after the switch: #{post.join(', ')}"
+      post.empty? ? 'none pending' : "pending after the switch: #{some(post)}"
+    end
+
+    # On an empty database there are hundreds.
+    def some(versions)
+      shown = versions.first(3).join(', ')
+      versions.length > 3 ? "#{shown} and #{versions.length - 3} more" : shown
     end
 
     def checks(env, root)

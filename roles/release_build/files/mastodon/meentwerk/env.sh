@@ -24,17 +24,18 @@ export RAILS_ENV="${RAILS_ENV:-production}" NODE_ENV="${NODE_ENV:-production}"
 # systemd hands its output on line by line; without a locale Ruby would take texts for ASCII
 export LANG="${LANG:-C.UTF-8}"
 
-# Starts the file meentwerk/$1 in plain Ruby, without gems: programs that are asked often
+# Settings of whoever calls, or of a writable home folder, must not change which code runs
+unset RUBYOPT RUBYLIB GEM_HOME GEM_PATH BUNDLE_PATH BUNDLE_WITHOUT BUNDLE_BIN_PATH
+
+# Starts the file meentwerk/$1 in Ruby without the bundle: programs that are asked often
 plain_ruby() {
     file=$1
     shift
-    exec /usr/bin/ruby --disable-gems "$root/meentwerk/$file" "$@"
+    exec /usr/bin/ruby --disable=did_you_mean,error_highlight,syntax_suggest "$root/meentwerk/$file" "$@"
 }
 
 # Starts the file meentwerk/$1 in Ruby with the gems of this release
 bundled_ruby() {
-    # Settings of whoever calls, or of a writable home folder, must not change which code runs
-    unset RUBYOPT RUBYLIB GEM_HOME GEM_PATH BUNDLE_PATH BUNDLE_WITHOUT BUNDLE_BIN_PATH
     export BUNDLE_GEMFILE="$root/Gemfile" BUNDLE_APP_CONFIG="$root/.bundle" BUNDLE_USER_HOME="$root/.bundle/none"
     export BUNDLE_FROZEN=true BUNDLE_DISABLE_VERSION_CHECK=true
     # Debian's bundler reads the lockfile well; the version that wrote it would start Ruby a second time
@@ -50,5 +51,6 @@ bundled_ruby() {
     done
     file=$1
     shift
-    exec /usr/bin/ruby "$root/meentwerk/$file" "$@"
+    # Before anything else is loaded: Ruby's own version of a library would not go again
+    exec /usr/bin/ruby -r bundler/setup "$root/meentwerk/$file" "$@"
 }

@@ -1,8 +1,6 @@
 # frozen_string_literal: true
 
 # Starts an executable of a gem of this release in this very process, as `bundle exec` would: launch.rb NAME ARGUMENTS...
-require 'bundler/setup'
-
 name = ARGV.shift
 $PROGRAM_NAME = Gem.bin_path(name, name)
 load $PROGRAM_NAME

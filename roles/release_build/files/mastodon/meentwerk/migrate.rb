@@ -14,7 +14,7 @@ module Meentwerk
     module_function
 
     def main(verb, env, root = ROOT)
-      verb == 'status' ? status(env, root) : migrate(verb, root)
+      verb == 'status' ? status(env, root) : migrate(verb, env, root)
     rescue Interrupt
       130
     rescue StandardError, LoadError => e
@@ -24,19 +24,29 @@ module Meentwerk
 
     # Asked at every deployment: by the files' names, without starting the application.
     def status(env, root)
-      Gems.add('pg', root: root)
-      require 'pg'
-      connection = PG.connect(**Connections.database(env))
-      answer = Migrations.status(Migrations.known(root), Migrations.applied(connection))
-      connection.close
+      answer = ask(env, root)
       $stdout.puts(JSON.generate(answer))
       answer['pending'].values.all?(&:empty?) ? 0 : PENDING
     end
 
-    def migrate(phase, root)
-      require_relative 'schema'
+    def ask(env, root)
+      Gems.add('pg', root: root) unless defined?(Bundler)
+      require 'pg'
+      connection = PG.connect(**Connections.database(env))
+      Migrations.status(Migrations.known(root), Migrations.applied(connection))
+    ensure
+      connection&.close
+    end
+
+    # The application takes seconds to start: only where there is something to do.
+    def migrate(phase, env, root)
       stdout = Application.take_stdout
-      stdout.puts(JSON.generate('applied' => Schema.new(phase, root).run))
+      done = []
+      unless ask(env, root)['pending'][phase].empty?
+        require_relative 'schema'
+        done = Schema.new(phase, root).run
+      end
+      stdout.puts(JSON.generate('applied' => done))
       0
     end
   end

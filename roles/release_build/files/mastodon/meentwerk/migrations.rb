@@ -43,7 +43,7 @@ module Meentwerk
 
     # Versions that the database records; none on an empty one. `connection` is a PG::Connection.
     def applied(connection)
-      return [] if connection.exec("SELECT to_regclass('schema_migrations')").getvalue(0, 0).nil?
+      return [] if connection.exec("SELECT to_regclass('schema_migrations')::text").getvalue(0, 0).nil?
 
       connection.exec('SELECT version FROM schema_migrations').column_values(0)
     end

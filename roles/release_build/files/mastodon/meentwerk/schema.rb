@@ -47,7 +47,7 @@ module Meentwerk
     end
 
     def applied
-      return [] if connection.select_value("SELECT to_regclass('schema_migrations')").nil?
+      return [] if connection.select_value("SELECT to_regclass('schema_migrations')::text").nil?
 
       connection.select_values('SELECT version FROM schema_migrations')
     end
