@@ -1,23 +1,32 @@
 """``meentwerk release``: name, build and verify releases."""
 
+import json
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
 
-from meentwerk.console import Json, say, show_json
+from meentwerk.console import Json, note, say, show_json, show_table
 from meentwerk.errors import UsageError
-from meentwerk.release import sign
-from meentwerk.release.identity import Architecture, Flavour, identify, machine_architecture
-from meentwerk.release.pack import Request
+from meentwerk.exits import Exit
+from meentwerk.release import building, compare, sign
+from meentwerk.release.identity import (
+    Architecture,
+    Flavour,
+    ReleaseId,
+    content_version,
+    identify,
+    machine_architecture,
+)
+from meentwerk.release.pack import Request, unpacked
 from meentwerk.release.pack import pack as pack_release
 from meentwerk.release.verify import verify as verify_release
 
 app = typer.Typer(name="release", help="Name, build and verify releases.", no_args_is_help=True, add_completion=False)
 
-Source = Annotated[Path, typer.Option(help="Folder whose content becomes the release.", show_default=False)]
 Description = Annotated[
     str, typer.Option(help="JSON file with the flavour's description; - reads standard input.", show_default=False)
 ]
@@ -55,18 +64,48 @@ def _architecture(name: str | None) -> Architecture:
     return cast(Architecture, name)
 
 
+app.command()(building.prepare)
+app.command()(building.kit)
+app.command()(building.keep)
+
+
 @app.command("id")
 def identifier(
     *,
-    source: Source,
     description: Description,
+    source: Annotated[Path | None, typer.Option(help="Folder whose content becomes the release.")] = None,
+    tree: Annotated[
+        str, typer.Option("--tree-digest", help="What a builder says of a tree, instead of a source.")
+    ] = "",
     architecture: Arch = None,
     exclude: Exclude = None,
     as_json: Json = False,
 ) -> None:
     """Print the identifier that a source has now."""
-    found, entries = identify(source, _flavour(description), _architecture(architecture), exclude or ())
-    _answer(as_json, {"id": str(found), **asdict(found), "files": len(entries)}, str(found))
+    flavour = _flavour(description)
+    if (source is None) == (not tree):
+        raise UsageError("Of what is the identifier wanted?", "Name --source or --tree-digest.")
+    if source is None:
+        found = ReleaseId(flavour.name, content_version(flavour, tree), _architecture(architecture))
+    else:
+        found, _ = identify(source, flavour, _architecture(architecture), exclude or ())
+    _answer(as_json, {"id": str(found), **asdict(found)}, str(found))
+
+
+@app.command("compare")
+def compare_(
+    first: Annotated[Path, typer.Argument(help="A release's .tar.zst.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: Json = False,
+) -> None:
+    """List the files that differ between two releases; exit code 3 when there are any."""
+    differences = compare.compare(first, second)
+    if as_json:
+        show_json({"differences": [asdict(each) for each in differences]})
+    else:
+        show_table(("file", "first", "second"), ((d.path, d.first or "-", d.second or "-") for d in differences))
+        note(f"{len(differences)} files differ" if differences else "no file differs")
+    raise typer.Exit(Exit.FINDINGS if differences else Exit.DONE)
 
 
 @app.command()
@@ -90,20 +129,27 @@ def key(
 @app.command()
 def pack(
     *,
-    source: Source,
     description: Description,
     output: Annotated[Path, typer.Option(help="Folder for the release's files.", show_default=False)],
     signing_key: Key,
+    source: Annotated[Path | None, typer.Option(help="Folder whose content becomes the release.")] = None,
+    tree: Annotated[Path | None, typer.Option(help="Archive of a builder's tree, instead of a source.")] = None,
+    components: Annotated[Path | None, typer.Option(help="JSON list of more parts for the bill of materials.")] = None,
+    expect: Annotated[str, typer.Option(help="Identifier that the result must have.")] = "",
     architecture: Arch = None,
     exclude: Exclude = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Build and sign a release, unless it is there and verifies."""
-    request = Request(
-        source, _flavour(description), _architecture(architecture), output, signing_key.expanduser(), exclude or ()
-    )
-    packed = pack_release(request, dry_run=dry_run)
+    if (source is None) == (tree is None):
+        raise UsageError("What is to be packed?", "Name --source or --tree.")
+    flavour, arch, key = _flavour(description), _architecture(architecture), signing_key.expanduser()
+    parts = json.loads(components.read_text(encoding="utf-8")) if components else []
+    with unpacked(tree, output) if tree else nullcontext(source) as folder:
+        assert folder is not None  # noqa: S101 - one of the two is there
+        request = Request(folder, flavour, arch, output, key, exclude or (), parts, expect)
+        packed = pack_release(request, dry_run=dry_run)
     document = {
         "changed": packed.changed,
         "id": str(packed.identifier),

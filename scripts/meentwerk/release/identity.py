@@ -30,6 +30,8 @@ PAGES = ("public/404.html", "public/500.html")
 
 # What ext4 and xfs use unless somebody chose otherwise
 _BLOCK = 4096
+# Below this, files are made from the rest of the tree
+DERIVED = "tmp/cache/bootsnap/"
 _IDENTIFIER = re.compile(
     r"(?P<name>[a-z][a-z0-9]*)-(?P<version>[0-9][A-Za-z0-9.+~]*)-debian(?P<debian>[0-9]+)-(?P<architecture>amd64|arm64)"
 )
@@ -233,12 +235,23 @@ def check_link(path: PurePosixPath, target: str) -> None:
         )
 
 
-def content_version(flavour: Flavour, entries: Sequence[Entry]) -> str:
-    """Give the flavour's version, ``.g``, and twelve digits over all that enters the archive."""
-    lines = [json.dumps([entry.path.as_posix(), entry.kind, entry.digest]) for entry in entries]
+def tree_digest(entries: Sequence[Entry]) -> str:
+    """Give one SHA-256 over the files of a tree; the builder of the role release_build computes the same.
+
+    Bootsnap's cache does not count: it is made from the rest, under the path that ends in the identifier.
+    """
+    lines = [
+        json.dumps([path, entry.kind, entry.digest])
+        for entry in entries
+        if not (path := entry.path.as_posix()).startswith(DERIVED)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def content_version(flavour: Flavour, tree: str) -> str:
+    """Give the flavour's version, ``.g``, and twelve digits over all that enters the archive; ``tree``: its digest."""
     # release.json is made from the description, so the description counts as content
-    lines.append(flavour.model_dump_json())
-    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    digest = hashlib.sha256(f"{tree}\n{flavour.model_dump_json()}".encode()).hexdigest()
     return f"{flavour.version}.g{digest[:12]}"
 
 
@@ -262,4 +275,4 @@ def identify(
     """Give a source tree's identifier and the entries it was computed from."""
     entries = scan(source, exclude)
     check_contract(entries)
-    return ReleaseId(flavour.name, content_version(flavour, entries), architecture), entries
+    return ReleaseId(flavour.name, content_version(flavour, tree_digest(entries)), architecture), entries

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from meentwerk.errors import MeentwerkError, UsageError
-from meentwerk.release.archive import sha256, write
+from meentwerk.release.archive import sha256, unpack, write
 from meentwerk.release.errors import UntrustedError
 from meentwerk.release.identity import Architecture, Entry, Flavour, ReleaseId, identify, unpacked_bytes
 from meentwerk.release.sbom import bill_of_materials
@@ -20,6 +21,7 @@ from meentwerk.release.verify import SUFFIX, hash_line, verify
 
 ALLOWED_SIGNERS = "allowed_signers"
 _PARTIAL = ".partial-"
+_UNPACKED = ".tree-"
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Request:
     output: Path
     key: Path
     exclude: Sequence[str] = ()
+    components: Sequence[dict[str, Any]] = ()
+    """More parts for the bill of materials, as CycloneDX components."""
+    expected: str = ""
+    """The identifier that the builder worked with; another result is an error."""
 
 
 @dataclass(frozen=True)
@@ -52,21 +58,35 @@ def pack(request: Request, *, dry_run: bool = False) -> Packed:
     left in the output folder is removed by the next one.
     """
     identifier, entries = identify(request.source, request.flavour, request.architecture, request.exclude)
+    if request.expected and str(identifier) != request.expected:
+        raise UsageError(
+            f"The tree is {identifier}, and the builder made {request.expected}.",
+            "It changed on its way here. Build again.",
+        )
     archive = request.output / f"{identifier}{SUFFIX}"
     if dry_run:
         line = allowed_signers_line(public_key(request.key)) if request.key.exists() else ""
-        reason = _why_build(archive, line)
+        reason = why_build(archive, line)
         return Packed(identifier, archive, bool(reason), reason or "it is there and verifies", line)
 
     line = allowed_signers_line(public_key(request.key))
-    with _locked(request.output):
+    with locked(request.output):
         leftovers = _clear(request.output)
-        reason = _why_build(archive, line)
+        reason = why_build(archive, line)
         if reason:
             _build(request, identifier, entries, line)
         signers = _place_text(request.output / ALLOWED_SIGNERS, f"{line}\n")
     changed = bool(reason) or leftovers or signers
     return Packed(identifier, archive, changed, reason or "it is there and verifies", line)
+
+
+@contextmanager
+def unpacked(tree: Path, output: Path) -> Iterator[Path]:
+    """Unpack a builder's tree beside the releases, where there must be room anyway; it is gone afterwards."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=output) as folder:
+        unpack(tree, Path(folder))
+        yield Path(folder)
 
 
 def companions(archive: Path) -> tuple[Path, Path, Path]:
@@ -75,7 +95,7 @@ def companions(archive: Path) -> tuple[Path, Path, Path]:
     return archive.with_name(f"{archive.name}.sha256"), archive.with_name(f"{archive.name}.sig"), bill
 
 
-def _why_build(archive: Path, line: str) -> str:
+def why_build(archive: Path, line: str) -> str:
     """Say why a release must be built; empty when it need not."""
     missing = [path.name for path in (archive, *companions(archive)) if not path.is_file()]
     if len(missing) == 1 + len(companions(archive)):
@@ -104,7 +124,7 @@ def _build(request: Request, identifier: ReleaseId, entries: Sequence[Entry], li
         digest = sha256(archive)
         hash_file, signature, bill = companions(archive)
         hash_file.write_text(hash_line(archive, digest), encoding="utf-8")
-        document = bill_of_materials(identifier, request.flavour, digest, size)
+        document = bill_of_materials(identifier, request.flavour, digest, size, request.components)
         bill.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         sign(archive, request.key)
         signers = Path(folder) / ALLOWED_SIGNERS
@@ -155,7 +175,7 @@ def _clear(output: Path) -> bool:
 
 
 @contextmanager
-def _locked(output: Path) -> Iterator[None]:
+def locked(output: Path) -> Iterator[None]:
     """Let builds into one folder wait for one another: the second finds the first one's release."""
     try:
         output.mkdir(parents=True, exist_ok=True)

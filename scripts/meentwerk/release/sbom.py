@@ -1,6 +1,7 @@
 """The bill of materials of a release, as CycloneDX 1.6 JSON."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from meentwerk.release.identity import Flavour, ReleaseId
@@ -11,14 +12,17 @@ CONSTRAINT = "meentwerk:debian:constraint"
 UNPACKED = "meentwerk:unpacked-bytes"
 
 
-def bill_of_materials(identifier: ReleaseId, flavour: Flavour, archive_sha256: str, size: int) -> dict[str, Any]:
-    """Describe a release: itself with its hash, and the Debian packages it needs on its host.
+def bill_of_materials(
+    identifier: ReleaseId, flavour: Flavour, archive_sha256: str, size: int, components: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Describe a release: itself with its hash, the Debian packages it needs on its host, and what went into it.
 
     The host's Debian decides which version of a package runs, so the document states the relation and no version, and
     carries no timestamp: the same release has the same bill.
     """
     ref = f"release:{identifier}"
     packages = [_package(name, constraint, identifier) for name, constraint in flavour.packages.items()]
+    packages += sorted(components, key=lambda component: str(component["bom-ref"]))
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",

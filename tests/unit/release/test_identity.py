@@ -16,6 +16,7 @@ from meentwerk.release.identity import (
     identify,
     machine_architecture,
     scan,
+    tree_digest,
     unpacked_bytes,
 )
 
@@ -34,16 +35,16 @@ def test_other_names_are_refused_with_an_example(text: str) -> None:
 
 
 def test_the_same_tree_elsewhere_and_later_has_the_same_version(source: Path, flavour: Flavour, tmp_path: Path) -> None:
-    before = content_version(flavour, scan(source, ["__pycache__"]))
+    before = content_version(flavour, tree_digest(scan(source, ["__pycache__"])))
     for path in source.rglob("*"):
         os.utime(path, (1, 1), follow_symlinks=False)
     moved = source.rename(tmp_path / "elsewhere")
-    assert content_version(flavour, scan(moved, ["__pycache__"])) == before
+    assert content_version(flavour, tree_digest(scan(moved, ["__pycache__"]))) == before
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "name", "link", "packages"])
 def test_whatever_enters_the_archive_changes_the_version(source: Path, flavour: Flavour, change: str) -> None:
-    before = content_version(flavour, scan(source))
+    before = content_version(flavour, tree_digest(scan(source)))
     match change:
         case "content":
             (source / "bin/web").write_text("#!/bin/sh\n\n")
@@ -56,7 +57,7 @@ def test_whatever_enters_the_archive_changes_the_version(source: Path, flavour: 
             (source / "public/index.html").symlink_to("../bin/web")
         case "packages":
             flavour = flavour.model_copy(update={"runtime_packages": ["python3"]})
-    assert content_version(flavour, scan(source)) != before
+    assert content_version(flavour, tree_digest(scan(source))) != before
 
 
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../secret", "../.."])

@@ -1,0 +1,108 @@
+"""Serve a folder with git/, gems/ and npm/ over HTTP, and write down what was asked for."""
+
+import argparse
+import os
+import subprocess
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from tests.mirrors.npm import UPSTREAM, passed_through
+
+
+class Mirrors(SimpleHTTPRequestHandler):
+    """One request: a file of gems or npm, or git's own server behind it."""
+
+    protocol_version = "HTTP/1.1"
+    root: Path
+    cache: Path
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/")
+        with (self.root / "requests.log").open("a") as log:
+            log.write(f"{path}\n")
+        if (self.root / "down").exists():
+            self.answer(503, b"the mirror is down")
+        elif path.startswith("git/"):
+            self.git(path.removeprefix("git/"))
+        elif path.startswith("npm/"):
+            self.npm(path.removeprefix("npm/"))
+        else:
+            self.file(self.root / path)
+
+    do_POST = do_GET  # noqa: N815  the name of the base class
+
+    def npm(self, path: str) -> None:
+        try:
+            content = passed_through(path, self.cache)
+        except OSError as error:
+            self.answer(502, str(error).encode())
+            return
+        if content is not None:
+            self.answer(200, content)
+            return
+        place = self.root / "npm" / path
+        if place.is_dir():
+            # Yarn writes an address into the lockfile unless it is the registry's own
+            here = f"http://{self.headers['Host']}/npm/"
+            self.answer(200, (place / "index.json").read_text().replace(UPSTREAM, here).encode())
+        else:
+            self.file(place)
+
+    def file(self, path: Path) -> None:
+        if path.is_file():
+            self.answer(200, path.read_bytes())
+        else:
+            self.answer(404, b"not here")
+
+    def answer(self, code: int, content: bytes, kind: str = "application/octet-stream") -> None:
+        self.send_response(code)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def git(self, path: str) -> None:
+        """Run git's CGI program, which answers with headers, an empty line and a body."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.root / "git"),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "PATH_INFO": f"/{path}",
+            "QUERY_STRING": urlsplit(self.path).query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "HTTP_GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            # The repositories belong to whoever runs the tests
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+        }
+        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line)
+        self.answer(int(fields.get("Status", "200").split()[0]), content, fields.get("Content-Type", "text/plain"))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the name of the base class
+        pass
+
+
+def main() -> None:
+    """Serve until told to stop; the port is written to ROOT/port when it answers."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("root", type=Path)
+    parser.add_argument("--listen", default="127.0.0.1")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/meentwerk/test/npm")
+    arguments = parser.parse_args()
+    Mirrors.root, Mirrors.cache = arguments.root.resolve(), arguments.cache
+    server = ThreadingHTTPServer((arguments.listen, 0), Mirrors)
+    partial = Mirrors.root / "port.part"
+    partial.write_text(str(server.server_address[1]))
+    partial.rename(Mirrors.root / "port")
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
