@@ -76,6 +76,18 @@ def test_programs_find_their_release_through_a_link(release: Path) -> None:
     assert done.stdout == f"{release} production --import ./meentwerk/streaming.mjs streaming/index.js\n"
 
 
+@pytest.mark.parametrize(
+    ("host", "mode"), [("/run/postgresql", "disable"), ("db.example", "verify-full"), ("", "verify-full")]
+)
+def test_streaming_asks_for_no_tls_on_a_local_socket(release: Path, host: str, mode: str) -> None:
+    node = release / "vendor/node/bin/node"
+    node.parent.mkdir(parents=True)
+    node.write_text('#!/bin/sh\necho "$DB_SSLMODE"\n')
+    node.chmod(0o755)
+    done = _run(release / "bin/streaming", environment={**ENVIRONMENT, "DB_HOST": host, "DB_SSLMODE": "verify-full"})
+    assert done.stdout == f"{mode}\n"
+
+
 def test_all_programs_are_executable() -> None:
     assert sorted(path.name for path in (OVERLAY / "bin").iterdir()) == sorted(PROGRAMS)
     assert all(os.access(OVERLAY / "bin" / name, os.X_OK) for name in PROGRAMS)

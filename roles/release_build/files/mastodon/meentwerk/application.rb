@@ -24,8 +24,6 @@ module Meentwerk
       require File.join(root, 'config/application')
       ActiveSupport.on_load(:before_initialize) { Rails.application.config.eager_load = false }
       require File.join(root, 'config/environment')
-      # Errors are read by operators of any country, and compared by programs
-      I18n.locale = :en
     end
 
     # One line that says what happened, for stderr.

@@ -27,7 +27,8 @@ module Meentwerk
         results = nil
         Quiet.during(dry_run: @dry_run) do
           ActiveRecord::Base.transaction do
-            results = worker.call(items)
+            # Errors are read by operators of any country, and compared by programs; mails keep their own language
+            results = I18n.with_locale(:en) { worker.call(items) }
             raise ActiveRecord::Rollback if @dry_run
           end
           worker.after_commit unless @dry_run
