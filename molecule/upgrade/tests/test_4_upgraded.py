@@ -15,6 +15,9 @@ def test_while_the_way_back_is_open(other: Host, neighbours: People) -> None:
     assert in_service(other) == release_id("next")
     assert "20260920000200" not in steps(other)
     nothing_lost(report, "upgrade")
+    # Pages that were open before ask for the assets of the release they came from
+    for asset, status in (("first", 200), ("next", 200), ("last", 404)):
+        assert neighbours.target.ask("GET", f"/packs/{asset}.js")[0] == status, asset
 
     with neighbours.busy() as report:
         run = play("rollback", SECOND)
