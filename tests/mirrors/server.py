@@ -1,12 +1,18 @@
 """Serve a folder with git/, gems/ and npm/ over HTTP, and write down what was asked for."""
 
 import argparse
+import json
 import os
+import shutil
+import signal
 import subprocess
+import sys
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from tests.mirrors import small
 from tests.mirrors.npm import UPSTREAM, passed_through
 
 
@@ -89,19 +95,73 @@ class Mirrors(SimpleHTTPRequestHandler):
         pass
 
 
-def main() -> None:
+def serve(root: Path, listen: str, cache: Path) -> None:
     """Serve until told to stop; the port is written to ROOT/port when it answers."""
-    parser = argparse.ArgumentParser()
+    Mirrors.root, Mirrors.cache = root, cache
+    server = ThreadingHTTPServer((listen, 0), Mirrors)
+    partial = root / "port.part"
+    partial.write_text(str(server.server_address[1]))
+    partial.rename(root / "port")
+    server.serve_forever()
+
+
+def start(root: Path, listen: str) -> None:
+    """Fill ROOT with the small application, serve it in the background, and write variables for a build from it."""
+    stop(root)
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    commit = small.make(root)
+    with (root / "log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.mirrors.server", "--listen", listen, str(root)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    (root / "pid").write_text(str(server.pid))
+    for _ in range(100):
+        if (root / "port").exists():
+            break
+        time.sleep(0.1)
+    base = f"http://{listen}:{(root / 'port').read_text()}"
+    row = {"tag": small.TAG, "commit": commit, "repository": "https://github.com/example/small"}
+    variables = {
+        "release_build_flavour": "mastodon",
+        "release_build_version": "1.0.0",
+        "release_build_catalogue_extra": {"1.0.0": row},
+        "release_build_git_mirror": f"{base}/git",
+        "release_build_gem_mirror": f"{base}/gems",
+        "release_build_npm_mirror": f"{base}/npm",
+    }
+    (root / "variables.json").write_text(json.dumps(variables, indent=1))
+
+
+def stop(root: Path) -> None:
+    """End the server of ROOT; nothing is said when there is none."""
+    try:
+        pid = int((root / "pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return
+    if str(root).encode() in command:
+        os.kill(pid, signal.SIGTERM)
+        sys.stdout.write(f"stopped {pid}\n")
+
+
+def main() -> None:
+    """Serve a folder, or start and stop that in the background."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("root", type=Path)
+    parser.add_argument("--start", action="store_true")
+    parser.add_argument("--stop", action="store_true")
     parser.add_argument("--listen", default="127.0.0.1")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/meentwerk/test/npm")
     arguments = parser.parse_args()
-    Mirrors.root, Mirrors.cache = arguments.root.resolve(), arguments.cache
-    server = ThreadingHTTPServer((arguments.listen, 0), Mirrors)
-    partial = Mirrors.root / "port.part"
-    partial.write_text(str(server.server_address[1]))
-    partial.rename(Mirrors.root / "port")
-    server.serve_forever()
+    root = arguments.root.resolve()
+    if arguments.stop:
+        stop(root)
+    elif arguments.start:
+        start(root, arguments.listen)
+    else:
+        serve(root, arguments.listen, arguments.cache)
 
 
 if __name__ == "__main__":

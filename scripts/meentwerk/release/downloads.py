@@ -55,9 +55,9 @@ def read(folder: Path, version: str, architecture: str, *, needed: bool) -> Kept
             )
         return Kept(folder, {})
     try:
-        stated = dict(json.loads(path.read_text(encoding="utf-8")))
-        for name in stated:
-            check_member(str(name))
+        stated = json.loads(path.read_text(encoding="utf-8"))
+        for name in dict.keys(stated):
+            check_member(name)
     except (ValueError, TypeError, UsageError):
         raise UsageError(
             f"{path} is not readable as a manifest of downloads.", "Bring it again from where it was made."

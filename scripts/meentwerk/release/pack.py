@@ -84,7 +84,11 @@ def pack(request: Request, *, dry_run: bool = False) -> Packed:
 def unpacked(tree: Path, output: Path) -> Iterator[Path]:
     """Unpack a builder's tree beside the releases, where there must be room anyway; it is gone afterwards."""
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=_UNPACKED, dir=output) as folder:
+    for left in output.glob(f"{_UNPACKED}*"):
+        # A build that was killed; the trees of living ones carry their pid
+        if not Path(f"/proc/{left.name.split('-')[1]}").exists():
+            shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=f"{_UNPACKED}{os.getpid()}-", dir=output) as folder:
         unpack(tree, Path(folder))
         yield Path(folder)
 

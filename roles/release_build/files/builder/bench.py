@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -107,21 +108,27 @@ class Bench:
         if not network:
             argv = ["unshare", "--net", "sh", "-c", _LOOPBACK, "sh", *argv]
         environment = {**self.environment(), **(extra or {})}
-        log = self.work / "logs" / f"{what.replace(' ', '-').replace('/', '-')}.log"
-        log.parent.mkdir(exist_ok=True)
-        with log.open("w+", encoding="utf-8", errors="replace") as output:
-            output.write(f"$ {' '.join(str(word) for word in command)}\n")
-            output.flush()
+        folder = self.work / "logs"
+        folder.mkdir(exist_ok=True)
+        name = re.sub(r"[^A-Za-z0-9.+]+", "-", what)
+        results, log = folder / f"{name}.out", folder / f"{name}.log"
+        with results.open("w", encoding="utf-8") as out, log.open("w", encoding="utf-8") as err:
+            err.write(f"$ {' '.join(str(word) for word in command)}\n")
+            err.flush()
             done = subprocess.run(
-                argv, cwd=cwd or self.app, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=output, text=True, errors="replace", check=False,
-            )  # fmt: skip
-            output.write(done.stdout)
-            if done.returncode:
-                output.seek(0)
-                lines = output.read().splitlines()[-KEPT_LINES:]
-                raise explain(what, done.returncode, lines, self.plan, str(log))
-        return done.stdout
+                argv,
+                cwd=cwd or self.app,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                check=False,
+            )
+        printed = results.read_text(encoding="utf-8", errors="replace")
+        if done.returncode:
+            lines = f"{printed}\n{log.read_text(encoding='utf-8', errors='replace')}".splitlines()
+            raise explain(what, done.returncode, lines[-KEPT_LINES:], self.plan, str(folder / f"{name}.*"))
+        return printed
 
     def own(self, *paths: Path) -> None:
         """Give paths, and all that they hold, to the build user."""

@@ -71,8 +71,8 @@ def complete(bench: Bench, kept: Path, cache: Path) -> bool:
 
 def lacking(bench: Bench) -> BuildError:
     """Name the gems that an offline build misses, in bundler's own words."""
-    log = bench.work / "logs/look-at-the-gems-that-were-kept.log"
-    said = " ".join(log.read_text(encoding="utf-8").split("\n", 1)[1].split())[:600] if log.is_file() else "all"
+    logs = (bench.work / "logs").glob("look-at-the-gems-that-were-kept.*")
+    said = " ".join(" ".join(log.read_text(encoding="utf-8") for log in sorted(logs)).split())[:600] or "all of them"
     return BuildError(
         f"The folder of downloads lacks gems: {said}.",
         "Fill release_build_downloads by a build with network of this version.",
