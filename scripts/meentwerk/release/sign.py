@@ -17,6 +17,7 @@ from meentwerk.release.errors import UntrustedError
 NAMESPACE = "meentwerk-release"
 PRINCIPAL = "release"
 _MAGIC = b"SSHSIG"
+_TEMPORARY = "meentwerk-signers-"
 _TIMEOUT = 600  # seconds; a security key may wait for a touch
 
 
@@ -110,7 +111,7 @@ def signers_file(path: Path | None, keys: Iterable[str]) -> Iterator[Path]:
         return
     kinds = ("ssh-", "ecdsa-", "sk-")
     lines = [line.strip() for key in keys for line in key.splitlines() if line.strip()]
-    with tempfile.NamedTemporaryFile("w", prefix="meentwerk-signers-", encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile("w", prefix=_TEMPORARY, encoding="utf-8") as file:
         file.writelines(f"{allowed_signers_line(line) if line.startswith(kinds) else line}\n" for line in lines)
         file.flush()
         yield Path(file.name)
@@ -159,6 +160,7 @@ def _take(blob: bytes) -> tuple[bytes, bytes]:
 
 def check_signature(path: Path, allowed_signers: Path) -> Signature:
     """Make sure that a trusted key signed this file for this purpose; an UntrustedError says which of the two fails."""
+    temporary = allowed_signers.name.startswith(_TEMPORARY)
     if not allowed_signers.is_file():
         raise UsageError(
             f"There is no list of allowed signers at {allowed_signers}.",
@@ -193,6 +195,7 @@ def check_signature(path: Path, allowed_signers: Path) -> Signature:
             "Do not use it. Get archive and signature again from where they were built.",
         )
     raise UntrustedError(
-        f"{path.name} is signed by {signature.fingerprint}, which {allowed_signers} does not trust for releases.",
+        f"{path.name} is signed by {signature.fingerprint}, which "
+        f"{'the list of trusted keys' if temporary else allowed_signers} does not trust for releases.",
         "If it is yours, add the line that `meentwerk release key FILE` prints. Otherwise do not use the release.",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from meentwerk.errors import UsageError
 from meentwerk.release import sign
+from meentwerk.release.errors import UntrustedError
 
 
 def test_a_generated_key_is_for_its_owner_only(key: Path) -> None:
@@ -41,3 +42,20 @@ def test_a_key_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="0600"):
         sign.sign(tmp_path / "file", key)
+
+
+def test_keys_may_be_named_instead_of_a_file(tmp_path: Path, key: Path, stranger: Path) -> None:
+    """As a public key, as a whole line, and with remarks around them."""
+    data = tmp_path / "data"
+    data.write_text("x")
+    sign.sign(data, key)
+    public = sign.public_key(key)
+    for named in (public, sign.allowed_signers_line(public), f"# ours\n\n{public} a remark"):
+        with sign.signers_file(None, [named]) as signers:
+            assert sign.check_signature(data, signers).namespace == sign.NAMESPACE
+    with (
+        sign.signers_file(None, [sign.public_key(stranger)]) as signers,
+        pytest.raises(UntrustedError, match="which the list of trusted keys does not trust"),
+    ):
+        sign.check_signature(data, signers)
+    assert not signers.exists()
