@@ -120,6 +120,7 @@ SAID = [
     (1, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "not enough memory"),
     (-9, "Killed", "for want of memory"),
     (137, "", "for want of memory"),
+    (1, "sh: line 1:  4711 Killed", "not enough memory"),
     (1, "cc1: error writing to /tmp/x.s: No space left on device", "disk is full"),
     (128, "fatal: unable to access 'https://x/': Could not resolve host: x", "does not answer"),
     (1, "RequestError: connect ECONNREFUSED 10.0.0.1:443", "does not answer"),
@@ -146,6 +147,17 @@ def test_a_failure_is_told_with_its_cause(builder: ModuleType, plan: Any, code: 
     assert error.message.startswith("compile the assets: ")
     assert error.cure
     assert "{" not in error.cure
+
+
+def test_a_child_that_the_kernel_killed_is_noticed_although_its_parent_says_something_else(
+    builder: ModuleType, plan: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = builder.reasons.explain("compile the assets", 1, ["Vite build failed"], plan, "/log", out_of_memory=True)
+    assert "for want of memory" in error.message
+    vmstat = tmp_path / "vmstat"
+    vmstat.write_text("nr_free_pages 1\noom_kill 3\n")
+    monkeypatch.setattr(builder.bench, "VMSTAT", vmstat)
+    assert builder.bench.kills() == 3
 
 
 def test_an_unknown_failure_shows_its_last_lines_and_where_the_rest_is(builder: ModuleType, plan: Any) -> None:

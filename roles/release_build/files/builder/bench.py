@@ -15,8 +15,15 @@ from .reasons import explain
 
 USER = "meentwerk-build"
 KEPT_LINES = 200
+VMSTAT = Path("/proc/vmstat")
 _BIND = 'mount --bind "$1" "$2" && cd "$2" && shift 2 && exec "$@"'
 _LOOPBACK = 'ip link set lo up 2>/dev/null; exec "$@"'
+
+
+def kills() -> int:
+    """Count what the kernel has killed for want of memory since it started."""
+    lines = VMSTAT.read_text(encoding="utf-8").splitlines() if VMSTAT.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class Bench:
         folder.mkdir(exist_ok=True)
         name = re.sub(r"[^A-Za-z0-9.+]+", "-", what)
         results, log = folder / f"{name}.out", folder / f"{name}.log"
+        killed = kills()
         with results.open("w", encoding="utf-8") as out, log.open("w", encoding="utf-8") as err:
             err.write(f"$ {' '.join(str(word) for word in command)}\n")
             err.flush()
@@ -127,7 +135,8 @@ class Bench:
         printed = results.read_text(encoding="utf-8", errors="replace")
         if done.returncode:
             lines = f"{printed}\n{log.read_text(encoding='utf-8', errors='replace')}".splitlines()
-            raise explain(what, done.returncode, lines[-KEPT_LINES:], self.plan, str(folder / f"{name}.*"))
+            raise explain(what, done.returncode, lines[-KEPT_LINES:], self.plan, str(folder / f"{name}.*"),
+                          out_of_memory=kills() > killed)  # fmt: skip
         return printed
 
     def own(self, *paths: Path) -> None:

@@ -20,6 +20,8 @@ SETTINGS = {
 BUILD_ONLY = {"BUNDLE_VERSION": "system", "BUNDLE_CACHE_ALL": "true", "BUNDLE_RETRY": "2", "BUNDLE_TIMEOUT": "30",
               "BUNDLE_DISABLE_VERSION_CHECK": "true", "BUNDLE_SILENCE_ROOT_WARNING": "true"}  # fmt: skip
 
+# Debian's libraries are what hosts update; a copy inside a gem would stay as old as the release
+BUILD_ONLY |= {"BUNDLE_BUILD__NOKOGIRI": "--use-system-libraries", "BUNDLE_FORCE_RUBY_PLATFORM": "true"}
 # `bundle cache --no-install` installs all the same (bundler 2.6); the setting does not
 DOWNLOAD_ONLY = {"BUNDLE_NO_INSTALL": "true"}
 

@@ -9,6 +9,7 @@ from .plan import Plan
 
 SHOWN_LINES = 12
 _KILLED = (-9, 137)
+_FLAGS = re.IGNORECASE | re.MULTILINE
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sign:
 
 _MEMORY = Sign(
     r"JavaScript heap out of memory|Cannot allocate memory|virtual memory exhausted|failed to allocate memory"
-    r"|NoMemoryError",
+    r"|NoMemoryError|\bKilled$|SIGKILL|signal 9\b",
     "there was not enough memory",
     "Give the builder at least {need} MB of memory, stop what else runs on it, and build again.",
 )
@@ -63,14 +64,20 @@ _HASH = Sign(
 _SIGNS = (_MEMORY, _DISK, _CERTIFICATE, _HASH, _FROZEN, _UNREACHABLE)
 
 
-def explain(what: str, code: int, lines: Sequence[str], plan: Plan, log: str) -> BuildError:
-    """Make the error of a command that ended with `code` after printing `lines`."""
+def explain(
+    what: str, code: int, lines: Sequence[str], plan: Plan, log: str, *, out_of_memory: bool = False
+) -> BuildError:
+    """Make the error of a command that ended with `code` after printing `lines`.
+
+    `out_of_memory`: the kernel killed something for want of memory while it ran. What was killed may be a child, whose
+    parent then says something else.
+    """
     text = "\n".join(lines)
     end = "\n".join(f"  {line[:300]}" for line in lines[-SHOWN_LINES:])
-    if code in _KILLED:
-        sign: Sign | None = Sign("", f"it was killed, most likely for want of memory (exit {code})", _MEMORY.cure)
+    if code in _KILLED or out_of_memory:
+        sign: Sign | None = Sign("", f"it ended with {code}, killed for want of memory", _MEMORY.cure)
     else:
-        sign = next((each for each in _SIGNS if re.search(each.pattern, text, re.IGNORECASE)), None)
+        sign = next((each for each in _SIGNS if re.search(each.pattern, text, _FLAGS)), None)
     if sign is None:
         return BuildError(
             f"{what}: ended with {code}. Its last lines:\n{end}", f"All of its output is on the builder: {log}."
@@ -78,7 +85,7 @@ def explain(what: str, code: int, lines: Sequence[str], plan: Plan, log: str) ->
     words = {"need": plan.memory_mb, "git": plan.git_source, "gem": plan.gem_source, "npm": plan.registry,
              "debian": plan.debian_mirror or "as the builder's own apt is set"}  # fmt: skip
     telling = next(
-        (line.strip() for line in reversed(lines) if sign.pattern and re.search(sign.pattern, line, re.IGNORECASE)), ""
+        (line.strip() for line in reversed(lines) if sign.pattern and re.search(sign.pattern, line, _FLAGS)), ""
     )
     said = f" ({telling[:300]})" if telling else ""
     return BuildError(f"{what}: {sign.cause}{said}.", sign.cure.format(**words))
