@@ -71,7 +71,7 @@ class Report:
     """How long the stream was away, for each time it was cut."""
     lost_posts: list[str] = field(default_factory=list)
     undelivered: list[str] = field(default_factory=list)
-    """Posts that never arrived in a follower's home: their job is lost."""
+    """Posts that never arrived at a follower: their job is lost."""
     unseen: list[str] = field(default_factory=list)
     """Posts that a follower's app saw neither by the stream nor by what it fetches when it connects again."""
     caught_up: int = 0
@@ -141,7 +141,8 @@ class Load:
         self._threads[0].join(TIMEOUT)
         home = self._home()
         report.lost_posts = [post for post in report.posted if not self._exists(post)]
-        report.undelivered = sorted(set(report.posted) - home)
+        # A home holds the last 800 posts (Mastodon's FeedManager::MAX_ITEMS); what the stream brought was delivered too
+        report.undelivered = sorted(set(report.posted) - home - set(report.streamed))
         report.unseen = sorted(set(report.posted) - set(report.streamed) - self._caught)
         report.caught_up = len((set(report.posted) - set(report.streamed)) & self._caught)
         return report

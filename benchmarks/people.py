@@ -11,7 +11,8 @@ from typing import Any
 from benchmarks.load import Load, Report, Target
 
 # Each token may ask 300 times in five minutes, each account 1,500 times (Mastodon's config/initializers/rack_attack.rb)
-AUTHORS, APPS = 5, 5
+# and each account may post 300 times in three hours (RateLimiter)
+AUTHORS, APPS = 10, 3
 SCOPES = "read write follow"
 
 

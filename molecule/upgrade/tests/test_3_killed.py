@@ -48,7 +48,7 @@ def kill_playbook_at(task: str) -> bool:
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("TASK [") and task in line:
-            time.sleep(0.7)  # the module is on its way to the host, or runs there
+            time.sleep(0.2)  # it is on its way to the host, or runs there; the next task must not begin
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return True
