@@ -1,4 +1,9 @@
-"""The small application, and all that its build asks mirrors for."""
+"""The small application, and all that its build asks mirrors for.
+
+After a change of PACKAGES, make app/yarn.lock anew: serve them (`python -m tests.mirrors.server --start FOLDER`), and
+in a copy of app run yarn install --mode=update-lockfile. It needs YARN_NPM_REGISTRY_SERVER, YARN_UNSAFE_HTTP_WHITELIST,
+YARN_NPM_MINIMAL_AGE_GATE=0 and YARN_ENABLE_MIRROR=0.
+"""
 
 import os
 import shutil

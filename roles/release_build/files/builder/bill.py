@@ -106,7 +106,8 @@ def libraries(bench: Bench) -> list[str]:
     """Name the Debian packages whose libraries the compiled parts ask for."""
     from .trim import is_library  # noqa: PLC0415  the two look at the same files
 
-    paths = [path for path in bench.app.rglob("*") if is_library(path)]
+    # npm packages bring libraries for several systems and use the one that fits, or none
+    paths = [path for path in (bench.app / "vendor").rglob("*") if is_library(path)]
     if not paths:
         return []
     shown = bench.run(["objdump", "--private-headers", *paths], "read what the extensions load")

@@ -82,6 +82,9 @@ def prune(app: Path) -> None:
     for name in ("build_info", "doc", "cache"):
         for path in app.glob(f"vendor/bundle/ruby/*/{name}"):
             remove(path)
+    for path in app.glob("node_modules/**/prebuilds/*"):
+        if not path.name.startswith("linux-"):
+            remove(path)
     for folder, patterns in unneeded.DEEP.items():
         for path in list((app / folder).rglob("*")):
             if not path.is_dir() and matches(path.name, patterns):

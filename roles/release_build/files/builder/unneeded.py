@@ -30,7 +30,7 @@ COMPILED = names("*.o *.a *.so *.c *.cc *.cpp *.h *.hpp *.rl *.y *.time *.in *.m
 
 # Logs of a build: they hold times and temporary names
 LOGS = names("mkmf.log gem_make.out .yarn-state.yml .yarn-integrity")
-MODULES = [*names("*.d.ts *.d.mts *.d.cts *.map *.tsbuildinfo"), *LOGS]
+MODULES = [*names("*.d.ts *.d.mts *.d.cts *.map *.tsbuildinfo *.musl.node"), *LOGS]
 MAPS = names("*.map *.map.gz *.map.br")
 
 # Folder of the release -> names that go, however deep they lie

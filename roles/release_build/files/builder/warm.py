@@ -27,7 +27,7 @@ def warm(bench: Bench) -> None:
     settle(bench.app)
     for command, what in (
         (["bundle", "exec", "bootsnap", "precompile", "--gemfile", "app/", "lib/", "config/"], "cache the code"),
-        (["bin/rails", "runner", "nil"], "start it once"),
+        (["bin/rails", "environment"], "start it once"),
     ):
         there(bench, command, what)
 
