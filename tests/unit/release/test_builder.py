@@ -207,7 +207,8 @@ def app(tmp_path: Path) -> Path:
         root / "app/javascript/icons/x.svg", root / "public/packs/a.js", root / "public/packs/a.js.map",
         root / "lib/test/helper.rb", root / "bin/rails",
         gem / "lib/counting/counting.so", gem / "lib/test/unit.rb", gem / "test/counting_test.rb",
-        gem / "ext/counting/counting.o", gem / "ext/counting/extconf.rb", gem / "LICENSE.txt", gem / "README.md",
+        gem / "ext/counting/counting.o", gem / "ext/counting/counting.so", gem / "ext/x86_64/only-here.so",
+        gem / "ext/counting/extconf.rb", gem / "LICENSE.txt", gem / "README.md",
         gem / "counting.gemspec", from_git / "greeting.gemspec", from_git / ".git/config",
         root / "vendor/bundle/ruby/3.3.0/cache/counting-1.2.0.gem",
         root / "vendor/bundle/ruby/3.3.0/extensions/x86_64-linux/3.3.0/counting-1.2.0/gem_make.out",
@@ -227,7 +228,7 @@ def test_what_production_needs_stays_and_the_rest_goes(builder: ModuleType, app:
     assert left == {
         ".bundle/config", "LICENSE", "app/javascript/icons/x.svg", "public/packs/a.js", "lib/test/helper.rb",
         "bin/rails", f"{gem}/lib/counting/counting.so", f"{gem}/lib/test/unit.rb", f"{gem}/ext/counting/extconf.rb",
-        f"{gem}/LICENSE.txt",
+        f"{gem}/LICENSE.txt", f"{gem}/ext/x86_64/only-here.so",
         "vendor/bundle/ruby/3.3.0/bundler/gems/greeting-abc/greeting.gemspec", "node_modules/express/index.js",
     }  # fmt: skip
 

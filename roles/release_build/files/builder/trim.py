@@ -104,8 +104,11 @@ def prune_gem(gem: Path) -> None:
         stays = matches(path.name.lower(), unneeded.LICENCES) or (from_git and path.suffix == ".gemspec")
         if not stays and matches(path.name, unneeded.GEM):
             remove(path)
+    libraries = {path.name for path in (gem / "lib").rglob("*.so")}
     for path in list((gem / "ext").rglob("*")):
-        if path.is_file() and matches(path.name, unneeded.COMPILED):
+        # Some gems load their library from here and have it nowhere else (ffi-compiler)
+        only_here = path.suffix == ".so" and path.name not in libraries
+        if path.is_file() and matches(path.name, unneeded.COMPILED) and not only_here:
             path.unlink()
 
 
