@@ -40,6 +40,8 @@ module Meentwerk
       ENV['VERBOSE'] = $stderr.tty?.to_s
       ENV['PGOPTIONS'] = [ENV.fetch('PGOPTIONS', nil), *PATIENCE].compact.join(' ')
       Application.start(@root)
+      # It would advise a limit at every start; upstream sets none, and a limit leaves half-built indexes behind
+      StrongMigrations.lock_timeout_limit = nil if defined?(StrongMigrations)
     end
 
     def connection
