@@ -45,6 +45,7 @@ module Meentwerk
     # A statement in an error's text could hold what an item held: only the kind of the error is told.
     def explain(error)
       return error.message if defined?(Run::Error) && error.is_a?(Run::Error)
+      return "#{Application.line(error)}: this release was not built whole" if error.is_a?(LoadError)
 
       database = defined?(ActiveRecord::ActiveRecordError) && error.is_a?(ActiveRecord::ActiveRecordError)
       return "the database refused: #{error.class}; nothing was changed" if database
