@@ -5,6 +5,8 @@ import json
 import pytest
 from testinfra.host import Host
 
+testinfra_hosts = ["release-build-1"]
+
 VERIFY = "ssh-keygen -Y verify -f /root/allowed_signers -I {principal} -n {namespace} -s {archive}.sig < {archive}"
 PROGRAMS = ("web", "sidekiq", "streaming", "migrate", "tootctl", "batch", "check")
 

@@ -38,7 +38,7 @@ function visit(folder) {
     }
   }
 }
-for (const folder of process.argv.slice(2)) if (fs.existsSync(folder)) visit(folder);
+for (const folder of process.argv.slice(1)) if (fs.existsSync(folder)) visit(folder);
 """
 # As upstream makes its page for 500 (lib/tasks/assets.rake): in a task Rails needs no database, in a runner it does
 NOT_FOUND = """

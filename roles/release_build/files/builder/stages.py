@@ -30,7 +30,9 @@ def perform(bench: Bench, name: str) -> bool:
     """Do a stage unless it was finished with the same inputs; false when there was nothing to do."""
     done = bench.work / "done"
     inputs = bench.work / "inputs"
-    if not inputs.is_file() or inputs.read_text(encoding="utf-8") != bench.plan.inputs:
+    # A build that was finished is not gone on with: whoever asks again wants to see it made again
+    finished = name == _ALWAYS and (done / "export").exists()
+    if finished or not inputs.is_file() or inputs.read_text(encoding="utf-8") != bench.plan.inputs:
         # What was downloaded stays: each piece is checked before it is used
         for folder in (bench.app, bench.tools, bench.home, done, bench.work / "out", bench.work / "logs"):
             shutil.rmtree(folder, ignore_errors=True)
