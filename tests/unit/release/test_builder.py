@@ -258,6 +258,19 @@ def test_builder_and_controller_agree_on_the_time_of_a_file(builder: ModuleType,
     assert (app / "bin").stat().st_mtime == modification_time("0")
 
 
+def test_what_a_start_leaves_beside_the_cache_does_not_enter_the_release(builder: ModuleType, app: Path) -> None:
+    """Rails writes a random secret when it is started with SECRET_KEY_BASE_DUMMY."""
+    before = builder.bill.tree_digest(app)
+    for name in ("tmp/local_secret.txt", "tmp/pids/server.pid", "tmp/cache/assets/x", "log/production.log"):
+        (app / name).parent.mkdir(parents=True, exist_ok=True)
+        (app / name).write_text("x")
+    (app / "tmp/cache/bootsnap").mkdir()
+    (app / "tmp/cache/bootsnap/y").write_text("kept")
+    builder.warm.clear(app)
+    assert builder.bill.tree_digest(app) == before
+    assert (app / "tmp/cache/bootsnap/y").exists()
+
+
 def test_gems_of_git_are_named_with_their_commit(builder: ModuleType) -> None:
     lock = (
         "GIT\n  remote: https://github.com/example/greeting.git\n  revision: abc123\n  ref: abc123\n  specs:\n"

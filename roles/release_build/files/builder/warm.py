@@ -12,6 +12,7 @@ from pathlib import Path
 from .assets import ENVIRONMENT
 from .bench import Bench
 from .errors import BuildError
+from .trim import remove
 
 RELEASES = Path("/opt/mastodon/releases")
 CACHE = "tmp/cache/bootsnap"
@@ -30,6 +31,16 @@ def warm(bench: Bench) -> None:
         (["bin/rails", "environment"], "start it once"),
     ):
         there(bench, command, what)
+    clear(bench.app)
+
+
+def clear(app: Path) -> None:
+    """Remove what the start left beside the cache: a log, and the dummy's secret, which is another each time."""
+    shutil.rmtree(app / "log", ignore_errors=True)
+    for folder, kept in ((app / "tmp", "cache"), (app / "tmp/cache", "bootsnap")):
+        for path in folder.iterdir():
+            if path.name != kept:
+                remove(path)
 
 
 def settle(app: Path) -> None:
