@@ -58,7 +58,7 @@ def compile_all(bench: Bench) -> None:
     if not (bench.app / "public/404.html").exists():
         tasks = bench.tools / "Rakefile"
         tasks.write_text(NOT_FOUND, encoding="utf-8")
-        command = ["bundle", "exec", "rake", "--rakefile", tasks, "--nosearch", "meentwerk_not_found"]
+        command: list[str | Path] = ["bundle", "exec", "rake", "--rakefile", tasks, "--nosearch", "meentwerk_not_found"]
         bench.run(command, "make the page for what is not there", extra=cold)
     check_disk(bench)
     folders: list[str | Path] = ["public/packs", "public/assets"]
