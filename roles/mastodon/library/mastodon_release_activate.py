@@ -272,8 +272,8 @@ class Host:
 
     def place(self, component: str, release: str) -> Path:
         """Return the socket on which only this release answers, or the shared one of a service that began without."""
-        own = RUN / f"mastodon-{component}-{release}" / "probe.sock"
-        return own if own.exists() else RUN / "mastodon" / f"{component}.sock"
+        folder = RUN / f"mastodon-{component}-{release}"
+        return folder / "probe.sock" if folder.is_dir() else RUN / "mastodon" / f"{component}.sock"
 
     def unwell(self, release: str) -> str:
         """Ask bin/check; empty when it is content."""
