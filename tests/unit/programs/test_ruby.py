@@ -1,4 +1,4 @@
-"""Run the tests in Ruby where there is a Ruby; the scenario release_build runs them on Debian 13, which hosts have."""
+"""Run the tests in Ruby where there is a Ruby: the scenario release_build brings these tests to one."""
 
 import shutil
 import subprocess
