@@ -64,9 +64,9 @@ CUSTOM = "/root/.local/lib/python3.13/site-packages/usercustomize.py"
 DEADLY = """
 import os, signal, syslog
 say = syslog.syslog
-def last_words(text):
-    say(text)
-    if {stage!r} in text:
+def last_words(*said):
+    say(*said)
+    if {stage!r} in said[-1]:
         os.kill(os.getpid(), signal.SIGKILL)
 syslog.syslog = last_words
 """
