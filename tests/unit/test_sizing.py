@@ -1,25 +1,11 @@
 """The sizes: numbers that fit together on a server of that memory."""
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 from ansible.errors import AnsibleFilterError  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).parents[2]
+from tests.plugins import load
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sizing", ROOT / "plugins/filter/sizing.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SIZING = load()
+SIZING = load("plugins/filter/sizing.py")
 
 
 @pytest.mark.parametrize("size", list(SIZING.SIZES))

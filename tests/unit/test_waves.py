@@ -1,22 +1,8 @@
 """The order in which a fleet is upgraded."""
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+from tests.plugins import load
 
-ROOT = Path(__file__).parents[2]
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("waves", ROOT / "plugins/filter/waves.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-WAVES = load()
+WAVES = load("plugins/filter/waves.py")
 
 
 def test_without_groups_it_goes_in_batches() -> None:

@@ -1,27 +1,13 @@
 """The check of administrators and their keys, by itself; keys are made here by ssh-keygen."""
 
-import importlib.util
 import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-ROLE = Path(__file__).parents[3] / "roles" / "base"
+from tests.plugins import load
 
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("base_admins", ROLE / "filter_plugins" / "base_admins.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up there
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-base_admins = load()
+base_admins = load("roles/base/filter_plugins/base_admins.py")
 
 
 def make(folder: Path, *arguments: str) -> str:

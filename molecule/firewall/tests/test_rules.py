@@ -1,26 +1,10 @@
 """The words an operator writes, turned into rules or refused; no host is asked."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-ROLE = Path(__file__).parents[3] / "roles" / "firewall"
+from tests.plugins import load
 
-
-def load(path: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(Path(path).stem, ROLE / path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    # dataclasses look their module up there
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-rules = load("filter_plugins/firewall_rules.py")
+rules = load("roles/firewall/filter_plugins/firewall_rules.py")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +80,7 @@ def test_a_run_that_would_shut_itself_out(seen: str, sources: list[str], ports: 
     assert expected in said if expected else said == ""
 
 
-tool = load("files/meentwerk_firewall.py")
+tool = load("roles/firewall/files/meentwerk_firewall.py")
 
 
 @pytest.mark.parametrize(

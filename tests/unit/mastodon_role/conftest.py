@@ -1,28 +1,18 @@
 """The role's modules, loaded from where Ansible finds them."""
 
-import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROLE = Path(__file__).parents[3] / "roles/mastodon"
+from tests.plugins import load
+
+ROLE = "roles/mastodon"
 SHARED = "ansible.module_utils."
 
 
-def load(name: str, folder: str = "library", prefix: str = "") -> ModuleType:
-    spec = importlib.util.spec_from_file_location(prefix + name, ROLE / folder / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[prefix + name] = module  # dataclasses and the modules that share it look it up
-    spec.loader.exec_module(module)
-    return module
-
-
 for shared in ("mastodon_units", "mastodon_versions"):
-    load(shared, "module_utils", SHARED)
+    load(f"{ROLE}/module_utils/{shared}.py", SHARED + shared)
 
 
 @pytest.fixture(scope="session")
@@ -37,24 +27,24 @@ def versions() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def info() -> ModuleType:
-    return load("mastodon_host_info")
+    return load(f"{ROLE}/library/mastodon_host_info.py")
 
 
 @pytest.fixture(scope="session")
 def unpacking() -> ModuleType:
-    return load("mastodon_release_unpack")
+    return load(f"{ROLE}/library/mastodon_release_unpack.py")
 
 
 @pytest.fixture(scope="session")
 def activation() -> ModuleType:
-    return load("mastodon_release_activate")
+    return load(f"{ROLE}/library/mastodon_release_activate.py")
 
 
 @pytest.fixture(scope="session")
 def readiness() -> ModuleType:
-    return load("mastodon_upgrade_info")
+    return load(f"{ROLE}/library/mastodon_upgrade_info.py")
 
 
 @pytest.fixture(scope="session")
 def way_back() -> ModuleType:
-    return load("mastodon_rollback_info")
+    return load(f"{ROLE}/library/mastodon_rollback_info.py")

@@ -1,32 +1,22 @@
 """The module meentwerk_files, run as Ansible runs it, on a folder of this machine."""
 
 import grp
-import importlib.util
 import json
 import os
 import pwd
 import stat
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from ansible.module_utils.testing import patch_module_args  # type: ignore[import-untyped]
 
-ROOT = Path(__file__).parents[3]
+from tests.plugins import load
+
 ME = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("meentwerk_files", ROOT / "plugins/modules/meentwerk_files.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MODULE = load()
+MODULE = load("plugins/modules/meentwerk_files.py")
 
 
 class Files:
