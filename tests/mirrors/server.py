@@ -1,4 +1,7 @@
-"""Serve a folder with git/, gems/ and npm/ over HTTP, and write down what was asked for."""
+"""Serve a folder with git/, gems/ and npm/ over HTTP, and Debian's archive; write down what was asked for.
+
+It takes the requests of those for whom it is a proxy just as well, whatever the host they name.
+"""
 
 import argparse
 import json
@@ -10,10 +13,16 @@ import sys
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
+from urllib.request import urlopen
 
 from tests.mirrors import small
 from tests.mirrors.npm import UPSTREAM, passed_through
+
+DEBIAN = (
+    os.environ.get("MEENTWERK_DEBIAN_MIRROR", "http://deb.debian.org/debian").removesuffix("/").removesuffix("/debian")
+)
 
 
 class Mirrors(SimpleHTTPRequestHandler):
@@ -33,6 +42,8 @@ class Mirrors(SimpleHTTPRequestHandler):
             self.git(path.removeprefix("git/"))
         elif path.startswith("npm/"):
             self.npm(path.removeprefix("npm/"))
+        elif path.startswith(("debian/", "debian-security/")):
+            self.debian(path)
         else:
             self.file(self.root / path)
 
@@ -54,6 +65,16 @@ class Mirrors(SimpleHTTPRequestHandler):
             self.answer(200, (place / "index.json").read_text().replace(UPSTREAM, here).encode())
         else:
             self.file(place)
+
+    def debian(self, path: str) -> None:
+        """Pass Debian's archive through."""
+        try:
+            with urlopen(f"{DEBIAN}/{path}", timeout=60) as answer:
+                self.answer(200, answer.read())
+        except HTTPError as error:
+            self.answer(error.code, str(error).encode())
+        except OSError as error:
+            self.answer(502, str(error).encode())
 
     def file(self, path: Path) -> None:
         if path.is_file():

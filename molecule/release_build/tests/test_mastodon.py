@@ -159,6 +159,34 @@ def test_killed_and_then_finished_without_network_on_another_builder_it_is_the_s
     assert again.read_bytes() == first_built.read_bytes()
 
 
+def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, tmp_path: Path) -> None:
+    given = json.loads((MIRRORS / "variables.json").read_text())
+    proxy = given["release_build_git_mirror"].removesuffix("/git")
+    known_to_it = "http://sources.example.test"
+    mirrors = {name: url.replace(proxy, known_to_it) for name, url in given.items() if name.endswith("_mirror")}
+    assert len(mirrors) == 3
+    log = MIRRORS / "requests.log"
+    before = len(log.read_text())
+    host.check_output("apt-get --yes --quiet remove libidn-dev")
+    host.check_output("rm -r %s", WORK)
+    code, said = build(
+        **mirrors,
+        release_build_debian_mirror=f"{known_to_it}/debian",
+        release_build_proxy={"http": proxy, "https": proxy},
+    )
+    assert code == 0, said[-3000:]
+    asked = log.read_text()[before:]
+    for part in (
+        "git/example/small.git/",
+        "gems/gems/counting-",
+        "npm/node-linux-",
+        "npm/small-event/-/",
+        "debian/dists/",
+    ):
+        assert part in asked
+    assert archive(tmp_path / "releases").read_bytes() == archive(EPHEMERAL / "releases").read_bytes()
+
+
 def test_a_changed_download_is_not_built_from(build: Build, tmp_path: Path) -> None:
     folder = tmp_path / "downloads"
     subprocess.run(["cp", "--archive", EPHEMERAL / "downloads", folder], check=True)
