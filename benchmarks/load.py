@@ -232,7 +232,7 @@ class Load:
         """Return the posts in the follower's home, newest first, as far back as ours go."""
         wanted, seen, path = set(self.report.posted), set(), "/api/v1/timelines/home?limit=40"
         for _ in range(1 + len(wanted) // 20):
-            status, page = self.target.ask("GET", path, self.listener)
+            status, page = self._look_up(path, self.listener)
             if status != http.client.OK or not page:
                 break
             seen |= {post["id"] for post in page}
@@ -242,7 +242,20 @@ class Load:
         return seen
 
     def _exists(self, post: str) -> bool:
-        return self.target.ask("GET", f"/api/v1/statuses/{post}", self._token())[0] == http.client.OK
+        return self._look_up(f"/api/v1/statuses/{post}", self._token())[0] == http.client.OK
+
+    def _look_up(self, path: str, token: str) -> tuple[int, Any]:
+        """Ask, and again while there is no answer, as apps do: this is no part of the load and of its failures."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                status, answer = self.target.ask("GET", path, token)
+                if status < http.client.INTERNAL_SERVER_ERROR or time.monotonic() > deadline:
+                    return status, answer
+            except (OSError, http.client.HTTPException):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.5)
 
     def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
         deadline = time.monotonic() + seconds
