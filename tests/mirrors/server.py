@@ -50,7 +50,7 @@ class Mirrors(SimpleHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815  the name of the base class
 
     def do_CONNECT(self) -> None:
-        """Open a tunnel, as yarn wants one from a proxy for http too: what comes through it is for this server anyway."""
+        """Open a tunnel, as yarn wants one for http too; what comes through it is for this server anyway."""
         with (self.root / "requests.log").open("a") as log:
             log.write(f"CONNECT {self.path}\n")
         self.send_response_only(200, "Connection established")
