@@ -177,8 +177,8 @@ def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, t
     assert code == 0, said[-3000:]
     asked = log.read_text()[before:]
     for part in (
-        "git/example/small.git/",
-        "gems/gems/counting-",
+        "git/example/small",
+        "gems/counting-",
         "npm/node-linux-",
         "npm/small-event/-/",
         "debian/dists/",
