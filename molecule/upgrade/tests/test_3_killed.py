@@ -50,7 +50,9 @@ def kill_playbook_at(task: str) -> bool:
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("TASK [") and task in line:
-            time.sleep(0.2)  # it is on its way to the host, or runs there; the next task must not begin
+            # It is on its way to the host, or runs there. Schema steps are quick: a moment later the switch would run, and
+            # go on without the playbook
+            time.sleep(0.05)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return True
