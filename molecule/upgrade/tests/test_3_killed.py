@@ -94,7 +94,7 @@ def dies_at(host: Host, stage: str) -> None:
 
 def test_at_every_stage(canary: Host, people: People) -> None:
     with people.busy() as report:
-        # On a quick machine the playbook is killed a task too late, and what runs on the host goes on: it may not switch either
+        # A playbook that is killed a task too late leaves the switch running on the host: there it dies as well
         with deadly(canary, STAGES[0]):
             for task in TASKS[:3]:
                 assert kill_playbook_at(task), task
