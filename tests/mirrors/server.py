@@ -34,8 +34,7 @@ class Mirrors(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path).lstrip("/")
-        with (self.root / "requests.log").open("a") as log:
-            log.write(f"{path}\n")
+        self.note(path)
         if (self.root / "down").exists():
             self.answer(503, b"the mirror is down")
         elif path.startswith("git/"):
@@ -51,11 +50,14 @@ class Mirrors(SimpleHTTPRequestHandler):
 
     def do_CONNECT(self) -> None:
         """Open a tunnel, as yarn wants one for http too; what comes through it is for this server anyway."""
-        with (self.root / "requests.log").open("a") as log:
-            log.write(f"CONNECT {self.path}\n")
+        self.note(f"CONNECT {self.path}")
         self.send_response_only(200, "Connection established")
         self.end_headers()
         self.close_connection = False
+
+    def note(self, asked: str) -> None:
+        with (self.root / "requests.log").open("a") as log:
+            log.write(f"{asked}\n")
 
     def npm(self, path: str) -> None:
         try:

@@ -169,6 +169,10 @@ def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, t
     before = len(log.read_text())
     host.check_output("apt-get --yes --quiet remove libidn-dev")
     host.check_output("rm -r %s", WORK)
+    releases = tmp_path / "releases"
+    for name, age in ((".exchange-long-ago", 2 * 86400), (".exchange-of-another-build", 60)):
+        (releases / name).mkdir(parents=True)
+        os.utime(releases / name, (time.time() - age,) * 2)
     code, said = build(
         **mirrors,
         release_build_debian_mirror=f"{known_to_it}/debian",
@@ -184,7 +188,8 @@ def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, t
         "debian/dists/",
     ):
         assert part in asked
-    assert archive(tmp_path / "releases").read_bytes() == archive(EPHEMERAL / "releases").read_bytes()
+    assert [path.name for path in releases.glob(".exchange-*")] == [".exchange-of-another-build"]
+    assert archive(releases).read_bytes() == archive(EPHEMERAL / "releases").read_bytes()
 
 
 def test_a_changed_download_is_not_built_from(build: Build, tmp_path: Path) -> None:
