@@ -1,4 +1,4 @@
-"""`meentwerk docs`: what is generated: the reference of variables, and the files made from the model of the entry."""
+"""`meentwerk docs`: what is generated: the pages on variables and rules, and all that the model of the entry yields."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from meentwerk import controls
 from meentwerk.console import say
 from meentwerk.entries import derived
 from meentwerk.errors import MeentwerkError, UsageError
@@ -16,8 +17,9 @@ from meentwerk.files import replace_file
 from meentwerk.inventory import ROOT
 
 REFERENCE = ROOT / "docs/variables.md"
+CONTROLS = ROOT / "docs/controls.md"
 # The way of an instance through site.yml; other roles follow by name
-ORDER = ("instance", "base", "firewall", "postgresql", "valkey", "certificate", "nginx", "mastodon")
+ORDER = ("instance", "base", "hardening", "ssh", "firewall", "postgresql", "valkey", "certificate", "nginx", "mastodon")
 HEAD = """\
 # Variables
 
@@ -38,10 +40,11 @@ def _group() -> None:
 def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if the file is stale.")] = False,
 ) -> None:
-    """Write docs/variables.md from the roles' argument_specs, and all that is made from the model of the entry."""
+    """Write docs/variables.md and docs/controls.md from the roles, and all that is made from the model of the entry."""
     for name, text in derived.files().items():  # the role instance's argument_specs among them, so before the roles
         _write(ROOT / name, text, check=check)
     _write(REFERENCE, render(ROOT / "roles"), check=check)
+    _write(CONTROLS, controls.render(ROOT / "roles", ORDER), check=check)
 
 
 def _write(path: Path, text: str, *, check: bool) -> None:
