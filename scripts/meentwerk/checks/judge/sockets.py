@@ -48,7 +48,9 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
     needed = {(it["protocol"], int(it["port"])) for it in promise["allowed"] if it.get("required", True)}
     families = ("IPv4", "IPv6") if promise.get("ipv6", True) else ("IPv4",)
     there = {(it["protocol"], int(it["port"]), name) for it in public for name in _family(it["address"])}
-    missing = sorted((protocol, port, name) for protocol, port in needed for name in families if (protocol, port, name) not in there)
+    missing = sorted(
+        (protocol, port, name) for protocol, port in needed for name in families if (protocol, port, name) not in there
+    )
     result.rule(
         "SOCKETS-002", "What is promised listens, on IPv4 and IPv6",
         holds=not missing, wanted=", ".join(f"{protocol} {port}" for protocol, port in sorted(needed)),

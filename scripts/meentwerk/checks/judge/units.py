@@ -35,7 +35,11 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
             cure=f"systemd-analyze security {it['unit']} says what is open; run site.yml, which brings the drop-ins back.",
         )  # fmt: skip
     running = [str(it["unit"]) for it in measured["units"]]
-    missing = [limit["unit"] for limit in promise["limits"] if limit.get("required", True) and not any(fnmatchcase(unit, limit["unit"]) for unit in running)]
+    missing = [
+        limit["unit"]
+        for limit in promise["limits"]
+        if limit.get("required", True) and not any(fnmatchcase(unit, limit["unit"]) for unit in running)
+    ]
     if missing:
         result.rule(
             "UNITS-000", "Every promised service runs", holds=False, wanted="each of the promise",

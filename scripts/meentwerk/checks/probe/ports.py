@@ -5,7 +5,25 @@ import errno
 from collections.abc import Iterable, Sequence
 
 # The privileged ones, and where what belongs to such a server listens by default
-USUAL = (*range(1, 1025), 2222, 3000, 3001, 3306, 4000, 4222, 5000, 5044, 5432, 6379, 6380, 8000, 8080, 8443, 8888, 9000)
+USUAL = (
+    *range(1, 1025),
+    2222,
+    3000,
+    3001,
+    3306,
+    4000,
+    4222,
+    5000,
+    5044,
+    5432,
+    6379,
+    6380,
+    8000,
+    8080,
+    8443,
+    8888,
+    9000,
+)
 USUAL_TOO = (*range(9090, 9260), 9300, 9394, 9395, 9411, 11211, 19999, 26379, 27017)
 _NO_WAY = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 _AT_ONCE, _WAIT = 600, 1.5

@@ -29,7 +29,18 @@ def read(report: dict[str, Any]) -> dict[str, Any]:
 
 def audit(address: str, port: int) -> dict[str, Any]:
     """Run it; {failures, warnings, post_quantum}, or {unknown: why, cure} where it got no answer."""
-    command = [sys.executable, "-m", "ssh_audit", "--json", "--skip-rate-test", "--timeout", "8", "--port", str(port), address]
+    command = [
+        sys.executable,
+        "-m",
+        "ssh_audit",
+        "--json",
+        "--skip-rate-test",
+        "--timeout",
+        "8",
+        "--port",
+        str(port),
+        address,
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
         return read(json.loads(done.stdout))
@@ -37,4 +48,7 @@ def audit(address: str, port: int) -> dict[str, Any]:
         return {"unknown": f"ssh-audit did not end within {_SECONDS} s", "cure": _BANNED}
     except (ValueError, KeyError):
         said = (done.stdout or done.stderr).strip().splitlines()
-        return {"unknown": f"ssh-audit got no answer from {address}, port {port}: {said[-1] if said else 'nothing'}", "cure": _BANNED}
+        return {
+            "unknown": f"ssh-audit got no answer from {address}, port {port}: {said[-1] if said else 'nothing'}",
+            "cure": _BANNED,
+        }
