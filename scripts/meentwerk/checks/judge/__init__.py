@@ -3,16 +3,18 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from meentwerk.checks.judge import headers, health, sockets, ssh, tls, units
+from meentwerk.checks.judge import controls, dns, headers, health, sockets, ssh, tls, units
 from meentwerk.checks.model import Result
 
 Judgement = Callable[[Mapping[str, Any], Mapping[str, Any]], list[Result]]
 
 JUDGES: Mapping[str, Judgement] = {
     "health": health.judge,
+    "controls": controls.judge,
     "sockets": sockets.judge,
     "tls": tls.judge,
     "headers": headers.judge,
     "ssh": ssh.judge,
     "units": units.judge,
+    "dns": dns.judge,
 }

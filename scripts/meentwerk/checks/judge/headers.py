@@ -95,7 +95,7 @@ class _Views:
         parts: tuple[str, ...] = _PARTS,
         *,
         wanted: str,
-    ) -> None:  # noqa: A002
+    ) -> None:
         """Hold where every answer of every address does."""
         looked = {(address, part): verdict(it[part]) for address, it in self.measured.items() for part in parts}
         wrong = {f"{text} ({part} at {address})" for (address, part), (holds, text) in looked.items() if not holds}
@@ -103,7 +103,7 @@ class _Views:
 
     def each(
         self, judge: Judge, id: str, title: str, verdict: Callable[[Answer], Verdict], *, wanted: str, cure: str = _CURE
-    ) -> None:  # noqa: A002
+    ) -> None:
         """Hold where it does for every address."""
         looked = {address: verdict(it) for address, it in self.measured.items()}
         wrong = {f"{text} ({address})" for address, (holds, text) in looked.items() if not holds}
@@ -111,7 +111,7 @@ class _Views:
 
     def record(
         self, judge: Judge, id: str, title: str, wrong: set[str], right: str, wanted: str, cure: str = _CURE
-    ) -> None:  # noqa: A002
+    ) -> None:
         """Unknown where an address was not reached and no other is wrong."""
         holds = False if wrong else None if self.missing else True
         found = "; ".join([*sorted(wrong), *self.missing]) or right
@@ -192,9 +192,12 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         wanted="nosniff",
     )
     views.rule(
-        result, "WEB-004", "Other sites do not learn what was read here",
-        _exactly("referrer-policy", lambda value: value.split(",")[-1].strip() in _REFERRER), wanted="same-origin or stricter, once",
-    )  # fmt: skip
+        result,
+        "WEB-004",
+        "Other sites do not learn what was read here",
+        _exactly("referrer-policy", lambda value: value.split(",")[-1].strip() in _REFERRER),
+        wanted="same-origin or stricter, once",
+    )
     views.rule(
         result,
         "WEB-005",
@@ -211,15 +214,28 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         wanted="scripts of this site only, no plug-ins, no base",
     )
     views.rule(
-        result, "WEB-007", "Camera, microphone, location and the like are off",
-        _exactly("permissions-policy", lambda value: all(f"{it}=()" in value for it in ("camera", "microphone", "geolocation"))), wanted="camera=(), microphone=(), geolocation=() ...",
-    )  # fmt: skip
+        result,
+        "WEB-007",
+        "Camera, microphone, location and the like are off",
+        _exactly(
+            "permissions-policy",
+            lambda value: all(f"{it}=()" in value for it in ("camera", "microphone", "geolocation")),
+        ),
+        wanted="camera=(), microphone=(), geolocation=() ...",
+    )
     views.rule(result, "WEB-008", "Servers do not tell their versions", _server, wanted="no version")
     if not promise.get("compress_pages"):
         views.rule(
-            result, "WEB-009", "Pages are not compressed (BREACH)",
-            lambda it: (not _values(it, "content-encoding"), ", ".join(_values(it, "content-encoding")) or "not compressed"), ("page",), wanted="not compressed",
-        )  # fmt: skip
+            result,
+            "WEB-009",
+            "Pages are not compressed (BREACH)",
+            lambda it: (
+                not _values(it, "content-encoding"),
+                ", ".join(_values(it, "content-encoding")) or "not compressed",
+            ),
+            ("page",),
+            wanted="not compressed",
+        )
     views.each(
         result,
         "WEB-010",
@@ -233,13 +249,22 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         "A cookie of 2 kB is taken",
         lambda it: (it["cookie"] < 400, f"status {it['cookie']}"),
         wanted="the page",
-    )  # noqa: PLR2004
+    )
     views.each(
-        result, "WEB-012", "security.txt is there, and valid for a month at least",
+        result,
+        "WEB-012",
+        "security.txt is there, and valid for a month at least",
         lambda it: (
-            not (said := [f"{each}: {problem}" for each, answer in it["security_txt"].items() for problem in security_txt(answer, now)]),
+            not (
+                said := [
+                    f"{each}: {problem}"
+                    for each, answer in it["security_txt"].items()
+                    for problem in security_txt(answer, now)
+                ]
+            ),
             "; ".join(said) or "valid",
         ),
-        wanted="RFC 9116, on every name", cure="Run site.yml with --tags nginx: each run renews Expires. Set nginx_security_txt where it is empty.",
-    )  # fmt: skip
+        wanted="RFC 9116, on every name",
+        cure="Run site.yml with --tags nginx: each run renews Expires. Set nginx_security_txt where it is empty.",
+    )
     return result.results

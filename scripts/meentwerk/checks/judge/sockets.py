@@ -42,9 +42,13 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
     public = [it for it in measured["listening"] if not local(it["address"])]
     strange = [it for it in public if (it["protocol"], int(it["port"])) not in allowed]
     result.rule(
-        "SOCKETS-001", "Nothing listens on the network but what is promised",
-        holds=not strange, wanted=_named(promise["allowed"]), found=_named(strange or public) or "nothing", cure=_CURE,
-    )  # fmt: skip
+        "SOCKETS-001",
+        "Nothing listens on the network but what is promised",
+        holds=not strange,
+        wanted=_named(promise["allowed"]),
+        found=_named(strange or public) or "nothing",
+        cure=_CURE,
+    )
     needed = {(it["protocol"], int(it["port"])) for it in promise["allowed"] if it.get("required", True)}
     families = ("IPv4", "IPv6") if promise.get("ipv6", True) else ("IPv4",)
     there = {(it["protocol"], int(it["port"]), name) for it in public for name in _family(it["address"])}
@@ -52,18 +56,28 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         (protocol, port, name) for protocol, port in needed for name in families if (protocol, port, name) not in there
     )
     result.rule(
-        "SOCKETS-002", "What is promised listens, on IPv4 and IPv6",
-        holds=not missing, wanted=", ".join(f"{protocol} {port}" for protocol, port in sorted(needed)),
-        found="all of it" if not missing else "missing: " + ", ".join(f"{protocol} {port} on {name}" for protocol, port, name in missing),
+        "SOCKETS-002",
+        "What is promised listens, on IPv4 and IPv6",
+        holds=not missing,
+        wanted=", ".join(f"{protocol} {port}" for protocol, port in sorted(needed)),
+        found="all of it"
+        if not missing
+        else "missing: " + ", ".join(f"{protocol} {port} on {name}" for protocol, port, name in missing),
         cure="Look at the service: systemctl status nginx ssh. Run site.yml.",
-    )  # fmt: skip
+    )
     for address, scan in measured.get("scan", {}).items():
         reached = [port for port in scan.get("open", []) if ("tcp", port) not in allowed]
         result.rule(
-            f"SOCKETS-003-{'IPV6' if ':' in address else 'IPV4'}", f"From outside, only that is open ({address})",
+            f"SOCKETS-003-{'IPV6' if ':' in address else 'IPV4'}",
+            f"From outside, only that is open ({address})",
             holds=None if "unknown" in scan else not reached,
             wanted="TCP " + ", ".join(str(port) for protocol, port in sorted(allowed) if protocol == "tcp"),
-            found=str(scan.get("unknown") or f"open: {', '.join(map(str, scan['open'])) or 'none'}, of {scan['asked']} ports asked"),
-            cure="Let the controller reach the host over that family." if "unknown" in scan else "Run site.yml with --tags firewall. " + _CURE,
-        )  # fmt: skip
+            found=str(
+                scan.get("unknown")
+                or f"open: {', '.join(map(str, scan['open'])) or 'none'}, of {scan['asked']} ports asked"
+            ),
+            cure="Let the controller reach the host over that family."
+            if "unknown" in scan
+            else "Run site.yml with --tags firewall. " + _CURE,
+        )
     return result.results

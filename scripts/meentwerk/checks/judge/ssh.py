@@ -33,10 +33,13 @@ def _settings(result: Judge, measured: Mapping[str, Any], promise: Mapping[str, 
     for name, wanted in promise["settings"].items():
         found = settings.get(name)
         result.rule(
-            f"SSH-{name}", f"sshd's {name}",
-            holds=None if "unknown" in settings else fits(wanted, found if found is not None else ""), wanted=_shown(wanted),
-            found=str(settings.get("unknown") or ("not set" if found is None else _shown(found))), cure=_CURE,
-        )  # fmt: skip
+            f"SSH-{name}",
+            f"sshd's {name}",
+            holds=None if "unknown" in settings else fits(wanted, found if found is not None else ""),
+            wanted=_shown(wanted),
+            found=str(settings.get("unknown") or ("not set" if found is None else _shown(found))),
+            cure=_CURE,
+        )
 
 
 def _audit(result: Judge, audit: Mapping[str, Any], promise: Mapping[str, Any]) -> None:
@@ -45,14 +48,22 @@ def _audit(result: Judge, audit: Mapping[str, Any], promise: Mapping[str, Any]) 
     for level, id_ in (("failures", "SSH-AUDIT-1"), ("warnings", "SSH-AUDIT-2")):
         found = audit.get(level, [])
         result.rule(
-            id_, f"ssh-audit's {level}", holds=None if unknown else len(found) <= int(promise[level]),
-            wanted=str(promise[level]), found=str(unknown or f"{len(found)}{': ' if found else ''}{', '.join(found)}"), cure=cure,
-        )  # fmt: skip
+            id_,
+            f"ssh-audit's {level}",
+            holds=None if unknown else len(found) <= int(promise[level]),
+            wanted=str(promise[level]),
+            found=str(unknown or f"{len(found)}{': ' if found else ''}{', '.join(found)}"),
+            cure=cure,
+        )
     hybrid = audit.get("post_quantum", [])
     result.rule(
-        "SSH-AUDIT-3", "Post-quantum key exchange is offered", holds=None if unknown else bool(hybrid),
-        wanted="mlkem768x25519-sha256 or sntrup761x25519-sha512", found=str(unknown or ", ".join(hybrid) or "none"), cure=cure,
-    )  # fmt: skip
+        "SSH-AUDIT-3",
+        "Post-quantum key exchange is offered",
+        holds=None if unknown else bool(hybrid),
+        wanted="mlkem768x25519-sha256 or sntrup761x25519-sha512",
+        found=str(unknown or ", ".join(hybrid) or "none"),
+        cure=cure,
+    )
 
 
 def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Result]:

@@ -30,7 +30,7 @@ class _Facts:
 
     def rule(
         self, judge: Judge, id: str, title: str, verdicts: Mapping[str, tuple[bool | None, str]], **texts: str
-    ) -> None:  # noqa: A002
+    ) -> None:
         """Hold where it holds at every address; unknown where one was not measured and none fails."""
         states = [verdict for verdict, _ in verdicts.values()]
         holds = False if False in states else None if None in states or self.missing or not states else True
@@ -52,62 +52,100 @@ def _protocol(judge: Judge, facts: _Facts) -> None:
     every = facts.measured
     old = ("SSL 3.0", "TLS 1.0", "TLS 1.1")
     facts.rule(
-        judge, "TLS-001", "Only TLS 1.2 and 1.3",
+        judge,
+        "TLS-001",
+        "Only TLS 1.2 and 1.3",
         {
             address: (
-                it["versions"]["TLS 1.3"] and it["versions"]["TLS 1.2"] and not any(it["versions"][name] for name in old),
+                it["versions"]["TLS 1.3"]
+                and it["versions"]["TLS 1.2"]
+                and not any(it["versions"][name] for name in old),
                 _list(name for name, taken in it["versions"].items() if taken),
             )
             for address, it in every.items()
         },
-        wanted="TLS 1.2, TLS 1.3", cure=_NGINX,
-    )  # fmt: skip
+        wanted="TLS 1.2, TLS 1.3",
+        cure=_NGINX,
+    )
     facts.rule(
-        judge, "TLS-002", "Only ciphers that are good or sufficient",
+        judge,
+        "TLS-002",
+        "Only ciphers that are good or sufficient",
         {
-            address: (not it["ciphers"]["other"] and bool(it["ciphers"]["TLS 1.3"]), _list(
-                [*it["ciphers"]["TLS 1.3"], *it["ciphers"]["TLS 1.2"], *(f"{name} (not in the guideline)" for name in it["ciphers"]["other"])]
-            ))
+            address: (
+                not it["ciphers"]["other"] and bool(it["ciphers"]["TLS 1.3"]),
+                _list(
+                    [
+                        *it["ciphers"]["TLS 1.3"],
+                        *it["ciphers"]["TLS 1.2"],
+                        *(f"{name} (not in the guideline)" for name in it["ciphers"]["other"]),
+                    ]
+                ),
+            )
             for address, it in every.items()
         },
-        wanted="AES-GCM, AES-CCM and ChaCha20-Poly1305 with ECDHE, nothing else", cure=_NGINX,
-    )  # fmt: skip
+        wanted="AES-GCM, AES-CCM and ChaCha20-Poly1305 with ECDHE, nothing else",
+        cure=_NGINX,
+    )
     facts.rule(
-        judge, "TLS-003", "The server's order counts, better ciphers first",
+        judge,
+        "TLS-003",
+        "The server's order counts, better ciphers first",
         {
-            address: (it["order"]["TLS 1.2"] is not False and _good_first(it["ciphers"]["TLS 1.3"]), _list(it["ciphers"]["TLS 1.3"]))
+            address: (
+                it["order"]["TLS 1.2"] is not False and _good_first(it["ciphers"]["TLS 1.3"]),
+                _list(it["ciphers"]["TLS 1.3"]),
+            )
             for address, it in every.items()
         },
-        wanted="ssl_prefer_server_ciphers, and in TLS 1.3 the good ones first", cure=_NGINX,
-    )  # fmt: skip
+        wanted="ssl_prefer_server_ciphers, and in TLS 1.3 the good ones first",
+        cure=_NGINX,
+    )
     facts.rule(
-        judge, "TLS-004", "Key exchange by good curves only, no finite field",
+        judge,
+        "TLS-004",
+        "Key exchange by good curves only, no finite field",
         {
-            address: (bool(it["groups"]) and not it["weak_groups"], _list([*it["groups"], *(f"{name} (weak)" for name in it["weak_groups"])]))
+            address: (
+                bool(it["groups"]) and not it["weak_groups"],
+                _list([*it["groups"], *(f"{name} (weak)" for name in it["weak_groups"])]),
+            )
             for address, it in every.items()
         },
-        wanted="X25519, P-256, P-384 or better, alone or in a hybrid; no DHE", cure=_NGINX,
-    )  # fmt: skip
+        wanted="X25519, P-256, P-384 or better, alone or in a hybrid; no DHE",
+        cure=_NGINX,
+    )
     facts.rule(
-        judge, "TLS-006", "No SHA-1, no SHA-224 in the key exchange",
+        judge,
+        "TLS-006",
+        "No SHA-1, no SHA-224 in the key exchange",
         {address: (not it["weak_signatures"], _list(it["weak_signatures"])) for address, it in every.items()},
-        wanted="none", cure=_NGINX,
-    )  # fmt: skip
+        wanted="none",
+        cure=_NGINX,
+    )
 
 
 def _hybrid(judge: Judge, facts: _Facts) -> None:
     facts.rule(
-        judge, "TLS-005", "A hybrid key exchange that a later quantum computer does not undo",
-        {address: (any("MLKEM" in name for name in it["groups"]), _list(it["groups"])) for address, it in facts.measured.items()},
-        wanted="X25519MLKEM768", cure=_NGINX,
-    )  # fmt: skip
+        judge,
+        "TLS-005",
+        "A hybrid key exchange that a later quantum computer does not undo",
+        {
+            address: (any("MLKEM" in name for name in it["groups"]), _list(it["groups"]))
+            for address, it in facts.measured.items()
+        },
+        wanted="X25519MLKEM768",
+        cure=_NGINX,
+    )
 
 
 def _session(judge: Judge, facts: _Facts) -> None:
     every = facts.measured
     yes = {True: "yes", False: "no", None: "not measured"}
     facts.rule(
-        judge, "TLS-007", "Extended master secret and secure renegotiation",
+        judge,
+        "TLS-007",
+        "Extended master secret and secure renegotiation",
         {
             address: (
                 it["extended_master_secret"] and it["secure_renegotiation"],
@@ -115,21 +153,31 @@ def _session(judge: Judge, facts: _Facts) -> None:
             )
             for address, it in every.items()
         },
-        wanted="yes and yes", cure="Update nginx and OpenSSL of the host: Debian 13's have both.",
-    )  # fmt: skip
+        wanted="yes and yes",
+        cure="Update nginx and OpenSSL of the host: Debian 13's have both.",
+    )
     facts.rule(
-        judge, "TLS-008", "No compression of the connection",
+        judge,
+        "TLS-008",
+        "No compression of the connection",
         {address: (not it["compression"], yes[it["compression"]]) for address, it in every.items()},
-        wanted="no", cure=_NGINX,
-    )  # fmt: skip
+        wanted="no",
+        cure=_NGINX,
+    )
     facts.rule(
-        judge, "TLS-009", "No early data (0-RTT)",
+        judge,
+        "TLS-009",
+        "No early data (0-RTT)",
         {
-            address: (None if it["early_data"] is None else it["early_data"] == 0, "not measured" if it["early_data"] is None else f"{it['early_data']} bytes")
+            address: (
+                None if it["early_data"] is None else it["early_data"] == 0,
+                "not measured" if it["early_data"] is None else f"{it['early_data']} bytes",
+            )
             for address, it in every.items()
         },
-        wanted="0 bytes", cure="Install openssl on the controller to have it measured; set ssl_early_data off where it is on.",
-    )  # fmt: skip
+        wanted="0 bytes",
+        cure="Install openssl on the controller to have it measured; set ssl_early_data off where it is on.",
+    )
 
 
 def _key_is_good(certificate: Mapping[str, Any]) -> bool:
@@ -145,25 +193,37 @@ def _certificate(
 ) -> None:
     shown = {address: it["certificate"] for address, it in facts.measured.items()}
     facts.rule(
-        judge, "TLS-010", "The certificate's key and signature are strong",
+        judge,
+        "TLS-010",
+        "The certificate's key and signature are strong",
         {
-            address: (_key_is_good(it) and it["signature_hash"] not in _BAD_HASHES, f"{it['key']} {it['bits']} bits, {it['signature_hash'] or 'EdDSA'}")
+            address: (
+                _key_is_good(it) and it["signature_hash"] not in _BAD_HASHES,
+                f"{it['key']} {it['bits']} bits, {it['signature_hash'] or 'EdDSA'}",
+            )
             for address, it in shown.items()
         },
-        wanted="elliptic curve of 256 bits or more, or RSA of 3072; SHA-256 or better", cure=_CERTIFICATE,
-    )  # fmt: skip
+        wanted="elliptic curve of 256 bits or more, or RSA of 3072; SHA-256 or better",
+        cure=_CERTIFICATE,
+    )
     facts.rule(
-        judge, "TLS-011", "The certificate is trusted for the name",
+        judge,
+        "TLS-011",
+        "The certificate is trusted for the name",
         {address: (not it["trusted"], it["trusted"] or f"issued by {it['issuer']}") for address, it in shown.items()},
-        wanted="a chain to a CA that this controller trusts", cure=_CERTIFICATE,
-    )  # fmt: skip
+        wanted="a chain to a CA that this controller trusts",
+        cure=_CERTIFICATE,
+    )
     least = int(promise["days_left"])
     left = {address: (datetime.fromisoformat(it["not_after"]) - now).days for address, it in shown.items()}
     facts.rule(
-        judge, "TLS-012", "The certificate is renewed in time",
+        judge,
+        "TLS-012",
+        "The certificate is renewed in time",
         {address: (days >= least, f"{days} days left") for address, days in left.items()},
-        wanted=f"{least} days or more", cure=_CERTIFICATE,
-    )  # fmt: skip
+        wanted=f"{least} days or more",
+        cure=_CERTIFICATE,
+    )
     if others:
         wrong = {name: it.get("unknown") or it["trusted"] for name, it in others.items()}
         wrong |= {
@@ -173,9 +233,13 @@ def _certificate(
         }
         said = [f"{name}: {reason}" for name, reason in wrong.items() if reason]
         judge.rule(
-            "TLS-013", "Every further name has a certificate that is trusted",
-            holds=not said, wanted=_list(others), found="; ".join(said) or _list(others), cure=_CERTIFICATE,
-        )  # fmt: skip
+            "TLS-013",
+            "Every further name has a certificate that is trusted",
+            holds=not said,
+            wanted=_list(others),
+            found="; ".join(said) or _list(others),
+            cure=_CERTIFICATE,
+        )
 
 
 def _advice(judge: Judge, facts: _Facts) -> None:
@@ -186,17 +250,22 @@ def _advice(judge: Judge, facts: _Facts) -> None:
             for it in facts.measured.values()
         ]
         judge.rule(
-            "TLS-014", "The same on every address",
-            holds=all(view == views[0] for view in views), wanted="IPv4 and IPv6 alike",
-            found="alike" if all(view == views[0] for view in views) else "different settings or certificates", cure=_NGINX,
-        )  # fmt: skip
+            "TLS-014",
+            "The same on every address",
+            holds=all(view == views[0] for view in views),
+            wanted="IPv4 and IPv6 alike",
+            found="alike" if all(view == views[0] for view in views) else "different settings or certificates",
+            cure=_NGINX,
+        )
     certificate = next(iter(facts.measured.values()))["certificate"]
     if certificate["ocsp"]:
         judge.advise(
-            "TLS-015", "OCSP", found=f"the CA answers at {_list(certificate['ocsp'])}; stapled: "
+            "TLS-015",
+            "OCSP",
+            found=f"the CA answers at {_list(certificate['ocsp'])}; stapled: "
             + ("yes" if any(it["stapled"] for it in facts.measured.values()) else "no"),
             cure="Stapling saves visitors a question to the CA: add ssl_stapling on in a file of /etc/nginx/conf.d, with a resolver.",
-        )  # fmt: skip
+        )
     else:
         judge.advise("TLS-015", "OCSP", found="the CA has none, so nothing can be stapled", cure="")
 

@@ -29,11 +29,13 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         limit = _limit(it["unit"], promise["limits"], float(promise["network"]))
         exposure = it["exposure"]
         result.rule(
-            f"UNITS-{it['unit'].removesuffix('.service')}", f"{it['unit']} is confined" + (", and listens on the network" if it["network"] else ""),
-            holds=None if exposure is None else float(exposure) <= limit, wanted=f"exposure of {limit} or less",
+            f"UNITS-{it['unit'].removesuffix('.service')}",
+            f"{it['unit']} is confined" + (", and listens on the network" if it["network"] else ""),
+            holds=None if exposure is None else float(exposure) <= limit,
+            wanted=f"exposure of {limit} or less",
             found="systemd gives no figure" if exposure is None else str(exposure),
             cure=f"systemd-analyze security {it['unit']} says what is open; run site.yml, which brings the drop-ins back.",
-        )  # fmt: skip
+        )
     running = [str(it["unit"]) for it in measured["units"]]
     missing = [
         limit["unit"]
@@ -42,7 +44,11 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
     ]
     if missing:
         result.rule(
-            "UNITS-000", "Every promised service runs", holds=False, wanted="each of the promise",
-            found=f"not running: {', '.join(missing)}", cure="systemctl status says why. Run site.yml.",
-        )  # fmt: skip
+            "UNITS-000",
+            "Every promised service runs",
+            holds=False,
+            wanted="each of the promise",
+            found=f"not running: {', '.join(missing)}",
+            cure="systemctl status says why. Run site.yml.",
+        )
     return result.results
