@@ -1,4 +1,4 @@
-"""Callback: instead of the usual output, one JSON document with what a run would change or could not do, for playbooks/check.yml."""
+"""Callback: prints one JSON document with what a run would change or could not do, for playbooks/check.yml."""
 
 import json
 from typing import Any
@@ -10,8 +10,8 @@ name: drift
 type: stdout
 short_description: Print what a run would change
 description:
-  - Prints one JSON object at the end, {tasks, reached, drift}. Of each task that changed something or failed it has host, role,
-    name, tags and, of a failure, the message; contents and differences, which may hold secrets, it never has.
+  - Prints one JSON object at the end, {tasks, reached, drift}. Of each task that changed something or failed it has
+    host, role, name, tags and, of a failure, the message; never contents or differences, which may hold secrets.
 author: Meentwerk contributors
 """
 

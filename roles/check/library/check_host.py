@@ -1,4 +1,4 @@
-"""Module: look at a host in one round: what listens, how services are confined, sshd's settings, addresses. Changes nothing."""
+"""Module: look at a host in one round: what listens, how services are confined, sshd's settings, addresses."""
 
 import json
 import re
@@ -15,7 +15,12 @@ short_description: Look at what a host does
 description:
   - Asks ss, systemd and sshd, and changes nothing. What one of them does not say stands as C(unknown) in its place.
 options:
-  areas: {description: What to look at., type: list, elements: str, choices: [sockets, units, ssh], default: [sockets, units, ssh]}
+  areas:
+    description: What to look at.
+    type: list
+    elements: str
+    choices: [sockets, units, ssh]
+    default: [sockets, units, ssh]
 author: Meentwerk contributors
 """
 EXAMPLES = r"""
@@ -24,7 +29,7 @@ EXAMPLES = r"""
     areas: [sockets]
 """
 RETURN = r"""
-sockets: {description: "C(listening): protocol, address, port, process, unit of each.", type: dict, returned: when asked}
+sockets: {description: "C(listening): protocol, address, port, process, unit.", type: dict, returned: when asked}
 units: {description: "C(units): unit, exposure, network of each running service.", type: dict, returned: when asked}
 ssh: {description: "C(settings): what sshd -T prints, by name.", type: dict, returned: when asked}
 addresses: {description: The host's addresses that are reached from elsewhere., type: list, returned: always}
@@ -34,7 +39,7 @@ _SECONDS = 60
 _OWNER = re.compile(r'\(\("(?P<process>[^"]+)",pid=(?P<pid>\d+)')
 
 
-class Failed(Exception):
+class LookError(Exception):
     """A program did not answer; the text is for people."""
 
 
@@ -43,10 +48,10 @@ def run(*command: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Failed(f"{command[0]}: {error}") from error
+        raise LookError(f"{command[0]}: {error}") from error
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise Failed(f"{' '.join(command)}: {said[-1] if said else f'exit code {done.returncode}'}")
+        raise LookError(f"{' '.join(command)}: {said[-1] if said else f'exit code {done.returncode}'}")
     return done.stdout
 
 
@@ -93,8 +98,16 @@ def look_at_sockets() -> list[dict[str, Any]]:
 
 def look_at_units() -> list[dict[str, Any]]:
     """List running services with systemd's figure for each; `network` where one listens beyond loopback."""
-    running = [line.split()[0] for line in run("systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend").splitlines()]
-    figures = {it["unit"]: it["exposure"] for it in json.loads(run("systemd-analyze", "security", "--json=short", "--no-pager"))}
+    running = [
+        line.split()[0]
+        for line in run(
+            "systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend"
+        ).splitlines()
+    ]
+    figures = {
+        it["unit"]: it["exposure"]
+        for it in json.loads(run("systemd-analyze", "security", "--json=short", "--no-pager"))
+    }
     network = {it["unit"] for it in look_at_sockets() if it["unit"] and not _local(it["address"])}
     return [
         {"unit": unit, "exposure": float(figures[unit]) if unit in figures else None, "network": unit in network}
@@ -128,7 +141,7 @@ def parse_addresses(text: str) -> list[str]:
 def _or_unknown(look: Callable[[], Any]) -> Any:  # noqa: ANN401  # whatever it looks at
     try:
         return look()
-    except (Failed, ValueError, KeyError, IndexError) as error:
+    except (LookError, ValueError, KeyError, IndexError) as error:
         return {"unknown": str(error)}
 
 

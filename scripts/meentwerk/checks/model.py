@@ -46,15 +46,15 @@ class Judge:
         self.area = area
         self.results: list[Result] = []
 
-    def rule(self, id: str, title: str, *, holds: bool | None, wanted: str, found: str, cure: str) -> None:  # noqa: A002
+    def rule(self, rule_id: str, title: str, *, holds: bool | None, wanted: str, found: str, cure: str) -> None:
         """Record a rule that holds, does not, or (None) could not be measured."""
         status = Status.UNKNOWN if holds is None else Status.PASS if holds else Status.FAIL
         shown = "" if status is Status.PASS else cure
-        self.results.append(Result(id, self.area, title, status, wanted, found, shown))
+        self.results.append(Result(rule_id, self.area, title, status, wanted, found, shown))
 
-    def advise(self, id: str, title: str, *, found: str, cure: str, wanted: str = "") -> None:  # noqa: A002
+    def advise(self, rule_id: str, title: str, *, found: str, cure: str, wanted: str = "") -> None:
         """Record something that is not promised but worth knowing."""
-        self.results.append(Result(id, self.area, title, Status.INFO, wanted, found, cure))
+        self.results.append(Result(rule_id, self.area, title, Status.INFO, wanted, found, cure))
 
 
 def not_measured(area: str, measured: Mapping[str, Any]) -> list[Result]:

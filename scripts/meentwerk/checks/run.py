@@ -56,7 +56,7 @@ def resolve(host: str) -> list[str]:
 
 
 def choose(given: Sequence[str], reached: Sequence[str], own: Iterable[str]) -> list[str]:
-    """Choose where to ask: what the operator gave, else how Ansible reaches the host, and the host's own of the other family."""
+    """Choose where to ask: what the operator gave, else how Ansible gets there, and the host's own of the other kind."""
     if given:
         return list(given)
     chosen = list(reached)
@@ -131,8 +131,13 @@ def run(request: Mapping[str, Any]) -> Report:
     with ThreadPoolExecutor(max(1, len(probes))) as pool:
         waiting = {area: pool.submit(probe, measured[area]) for area, probe in probes.items()}
         measured |= {area: future.result() for area, future in waiting.items()}
+    promise = dict(request["promise"])
+    if "dns" in promise and not promise["dns"]["addresses"]:
+        # Behind a translation of addresses the host does not know the one that DNS has to give
+        public = [it for it in target.addresses if ipaddress.ip_address(it).is_global]
+        promise["dns"] = {**promise["dns"], "addresses": public}
     judged = {
-        area: judge(area, {**measured[area], "now": now} if measured[area] else {}, request["promise"].get(area, {}))
+        area: judge(area, {**measured[area], "now": now} if measured[area] else {}, promise.get(area, {}))
         for area in areas
     }
     return Report(request["host"], target.names[0], now, judged)

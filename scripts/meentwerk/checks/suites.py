@@ -1,6 +1,6 @@
 """TLS by its numbers, and what NCSC-NL says of each (ICT security guidelines for TLS, 2025-05; the statute pins 2.1).
 
-Only what is good or sufficient has a name here; everything else is offered by number, and is a finding where it is accepted.
+Only what is good or sufficient has a name here; everything else is offered by number, and is a finding where accepted.
 """
 
 GOOD, SUFFICIENT = "good", "sufficient"
@@ -22,7 +22,7 @@ CIPHERS = {
 }
 # IANA's ranges of TLS 1.2 and older (RC4, 3DES, CBC, static RSA, anonymous, GOST ... whatever has a number)
 _RANGES = (range(0x0001, 0x00FF), range(0xC001, 0xC0B8), range(0xCC13, 0xCCAF), range(0xD001, 0xD006))
-OTHER_CIPHERS = tuple(number for each in _RANGES for number in each if number not in CIPHERS and number != 0x00FF)
+OTHER_CIPHERS = tuple(number for each in _RANGES for number in each if number not in CIPHERS)
 OTHER_CIPHERS_13 = (0x1305,)
 
 HYBRID_GROUPS = {0x11EC: "X25519MLKEM768", 0x11EB: "SecP256r1MLKEM768", 0x11ED: "SecP384r1MLKEM1024"}

@@ -1,7 +1,8 @@
-"""TLS as it goes over the wire: a ClientHello that offers exactly what is asked for, and what the server answers in the clear.
+"""TLS as it goes over the wire: a ClientHello that offers exactly what is asked, and what the server answers in clear.
 
-What a server accepts must not depend on what this machine's OpenSSL can still speak, so no library makes the handshake. It ends
-before any secret is made. Sources: RFC 5246 (1.2), RFC 8446 (1.3), RFC 8422 (elliptic curves), RFC 7627, RFC 5746.
+What a server accepts must not depend on what this machine's OpenSSL can still speak, so no library makes the handshake.
+It ends before any
+secret is made. Sources: RFC 5246 (1.2), RFC 8446 (1.3), RFC 8422 (elliptic curves), RFC 7627, RFC 5746.
 """
 
 import os
@@ -210,7 +211,7 @@ def _receive(connection: socket.socket) -> Answer:
 
 
 def ask(address: str, port: int, hello: Hello, timeout: float) -> Answer:
-    """Offer a ClientHello and read the answer. Raises OSError where nothing can be reached, ValueError for other protocols."""
+    """Offer a ClientHello and read the answer. OSError: cannot be reached. ValueError: speaks something else."""
     with socket.create_connection((address, port), timeout) as connection:
         try:
             connection.sendall(encode(hello))

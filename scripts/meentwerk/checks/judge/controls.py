@@ -1,4 +1,4 @@
-"""Every rule of the roles (their meta/controls.yml), by what a run of site.yml in check mode would change on the host."""
+"""Every rule of the roles (their meta/controls.yml), by what a run of site.yml in check mode would change."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def _rule(judge: Judge, rule: Mapping[str, Any], asked: bool, drift: Sequence[Ma
 
 
 def judge(measured: Mapping[str, Any], _promise: Mapping[str, Any]) -> list[Result]:
-    """Judge {tasks: [{role, task, tags}], drift: [{role, task, tags, kind, message}], rules: [{id, title}]} of one host."""
+    """Judge one host: {tasks: [{role, task, tags}], drift: [{role, task, tags, message}], rules: [{id, title}]}."""
     if "unknown" in measured:
         return not_measured(AREA, measured)
     result, drift = Judge(AREA), measured["drift"]

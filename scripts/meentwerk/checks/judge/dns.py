@@ -1,4 +1,7 @@
-"""DNS as internet.nl and the Dutch list of open standards («pas toe of leg uit») want it. A cure is the record to add, as a zone file has it."""
+"""DNS as internet.nl and the Dutch list of open standards («pas toe of leg uit») want it.
+
+A cure is the record to add, as a zone file has it.
+"""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,13 +29,13 @@ class _Zone:
         self.judge, self.required = judge, required
 
     def rule(
-        self, key: str, id: str, title: str, *, holds: bool | None, wanted: str, found: str, records: Iterable[str]
+        self, key: str, rule_id: str, title: str, *, holds: bool | None, wanted: str, found: str, records: Iterable[str]
     ) -> None:
         cure = _lines(records)
         if key in self.required or holds:
-            self.judge.rule(id, title, holds=holds, wanted=wanted, found=found, cure=cure)
+            self.judge.rule(rule_id, title, holds=holds, wanted=wanted, found=found, cure=cure)
         else:
-            self.judge.advise(id, title, wanted=wanted, found=found, cure=cure)
+            self.judge.advise(rule_id, title, wanted=wanted, found=found, cure=cure)
 
 
 def _addresses(zone: _Zone, names: Mapping[str, Mapping[str, Any]], promise: Mapping[str, Any]) -> None:

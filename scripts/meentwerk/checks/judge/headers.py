@@ -11,7 +11,7 @@ AREA = "headers"
 _CURE = "Run site.yml with --tags nginx; a header that the application sends itself is changed there."
 _PARTS = ("page", "api", "file")
 _REFERRER = {"no-referrer", "same-origin", "strict-origin", "strict-origin-when-cross-origin"}
-_YEAR = 31_536_000
+_YEAR, _OK, _ERROR = 31_536_000, 200, 400
 Answer = Mapping[str, Any]
 Verdict = tuple[bool, str]
 
@@ -89,7 +89,7 @@ class _Views:
     def rule(
         self,
         judge: Judge,
-        id: str,
+        rule_id: str,
         title: str,
         verdict: Callable[[Answer], Verdict],
         parts: tuple[str, ...] = _PARTS,
@@ -99,28 +99,35 @@ class _Views:
         """Hold where every answer of every address does."""
         looked = {(address, part): verdict(it[part]) for address, it in self.measured.items() for part in parts}
         wrong = {f"{text} ({part} at {address})" for (address, part), (holds, text) in looked.items() if not holds}
-        self.record(judge, id, title, wrong, next(iter(looked.values()))[1], wanted)
+        self.record(judge, rule_id, title, wrong, next(iter(looked.values()))[1], wanted)
 
     def each(
-        self, judge: Judge, id: str, title: str, verdict: Callable[[Answer], Verdict], *, wanted: str, cure: str = _CURE
+        self,
+        judge: Judge,
+        rule_id: str,
+        title: str,
+        verdict: Callable[[Answer], Verdict],
+        *,
+        wanted: str,
+        cure: str = _CURE,
     ) -> None:
         """Hold where it does for every address."""
         looked = {address: verdict(it) for address, it in self.measured.items()}
         wrong = {f"{text} ({address})" for address, (holds, text) in looked.items() if not holds}
-        self.record(judge, id, title, wrong, next(iter(looked.values()))[1], wanted, cure)
+        self.record(judge, rule_id, title, wrong, next(iter(looked.values()))[1], wanted, cure)
 
     def record(
-        self, judge: Judge, id: str, title: str, wrong: set[str], right: str, wanted: str, cure: str = _CURE
+        self, judge: Judge, rule_id: str, title: str, wrong: set[str], right: str, wanted: str, cure: str = _CURE
     ) -> None:
         """Unknown where an address was not reached and no other is wrong."""
         holds = False if wrong else None if self.missing else True
         found = "; ".join([*sorted(wrong), *self.missing]) or right
-        judge.rule(id, title, holds=holds, wanted=wanted, found=found, cure=cure)
+        judge.rule(rule_id, title, holds=holds, wanted=wanted, found=found, cure=cure)
 
 
 def security_txt(answer: Answer, now: datetime) -> list[str]:
-    """Say what is wrong with a security.txt (RFC 9116): place, kind, contact, and an end between a month and a year away."""
-    if answer["status"] != 200:  # noqa: PLR2004
+    """Say what is wrong with a security.txt (RFC 9116): kind, contact, an end between a month and a year away."""
+    if answer["status"] != _OK:
         return [f"status {answer['status']}"]
     problems = []
     if not (_values(answer, "content-type") or [""])[0].startswith("text/plain"):
@@ -247,7 +254,7 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
         result,
         "WEB-011",
         "A cookie of 2 kB is taken",
-        lambda it: (it["cookie"] < 400, f"status {it['cookie']}"),
+        lambda it: (it["cookie"] < _ERROR, f"status {it['cookie']}"),
         wanted="the page",
     )
     views.each(

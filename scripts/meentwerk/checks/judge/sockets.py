@@ -7,7 +7,7 @@ from typing import Any
 from meentwerk.checks.model import Judge, Result, not_measured
 
 AREA = "sockets"
-_CURE = "Stop or bind to loopback what listens (systemctl list-sockets, ss -tlnup), or list it in check_promise_sockets where it is wanted."
+_CURE = "Stop or bind to loopback what listens (ss -tlnup), or list it in check_promise_sockets where it is wanted."
 
 
 def local(address: str) -> bool:

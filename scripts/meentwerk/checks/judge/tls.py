@@ -8,7 +8,7 @@ from meentwerk.checks.model import Judge, Result, not_measured
 from meentwerk.checks.suites import CIPHERS, SUFFICIENT
 
 AREA = "tls"
-_NGINX = "Run site.yml with --tags nginx; what stands in the way is in roles/nginx/templates/conf/tls.j2 or an operator's file in /etc/nginx/conf.d."
+_NGINX = "Run site.yml with --tags nginx. Where that changes nothing, look for what was added in /etc/nginx/conf.d."
 _CERTIFICATE = "Run site.yml with --tags certificate, and read the certificate role's README for the mode in use."
 _RSA_GOOD, _EC = 3072, ("secp256r1", "secp384r1", "secp521r1", "Ed25519", "Ed448")
 _BAD_HASHES = {"md5", "sha1", "sha224"}
@@ -29,13 +29,13 @@ class _Facts:
         return "; ".join([*said, *self.missing.values()])
 
     def rule(
-        self, judge: Judge, id: str, title: str, verdicts: Mapping[str, tuple[bool | None, str]], **texts: str
+        self, judge: Judge, rule_id: str, title: str, verdicts: Mapping[str, tuple[bool | None, str]], **texts: str
     ) -> None:
         """Hold where it holds at every address; unknown where one was not measured and none fails."""
         states = [verdict for verdict, _ in verdicts.values()]
         holds = False if False in states else None if None in states or self.missing or not states else True
         said = {address: text for address, (_, text) in verdicts.items()}
-        judge.rule(id, title, holds=holds, found=self.found(said) or "nothing", **texts)
+        judge.rule(rule_id, title, holds=holds, found=self.found(said) or "nothing", **texts)
 
 
 def _list(values: Iterable[str]) -> str:
@@ -43,7 +43,7 @@ def _list(values: Iterable[str]) -> str:
 
 
 def _good_first(ciphers: Sequence[str]) -> bool:
-    grades = {name: grade for name, grade in CIPHERS.values()}
+    grades = dict(CIPHERS.values())
     order = [grades.get(name) == SUFFICIENT for name in ciphers]
     return order == sorted(order)
 
@@ -264,7 +264,7 @@ def _advice(judge: Judge, facts: _Facts) -> None:
             "OCSP",
             found=f"the CA answers at {_list(certificate['ocsp'])}; stapled: "
             + ("yes" if any(it["stapled"] for it in facts.measured.values()) else "no"),
-            cure="Stapling saves visitors a question to the CA: add ssl_stapling on in a file of /etc/nginx/conf.d, with a resolver.",
+            cure="Stapling saves visitors a question to the CA: ssl_stapling and a resolver, in /etc/nginx/conf.d.",
         )
     else:
         judge.advise("TLS-015", "OCSP", found="the CA has none, so nothing can be stapled", cure="")

@@ -34,7 +34,7 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
             holds=None if exposure is None else float(exposure) <= limit,
             wanted=f"exposure of {limit} or less",
             found="systemd gives no figure" if exposure is None else str(exposure),
-            cure=f"systemd-analyze security {it['unit']} says what is open; run site.yml, which brings the drop-ins back.",
+            cure=f"systemd-analyze security {it['unit']} says what is open; site.yml brings the drop-ins back.",
         )
     running = [str(it["unit"]) for it in measured["units"]]
     missing = [

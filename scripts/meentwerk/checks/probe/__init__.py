@@ -1,4 +1,4 @@
-"""Looks from the controller, as a visitor has it: each returns plain data for the judge of its area, and changes nothing."""
+"""Looks from the controller, as a visitor has it: each returns plain data for the judge of its area."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ RESERVED = {"test", "example", "invalid", "localhost", "alt", "internal", "home.
 _SECONDS = 4.0
 
 
-class Unanswered(Exception):
+class NoAnswerError(Exception):
     """The resolver gave no answer that says anything about the name."""
 
 
@@ -27,7 +27,7 @@ class Asker:
         try:
             self._resolver = dns.resolver.Resolver(configure=not server)
         except dns.exception.DNSException as error:
-            raise Unanswered(f"this machine has no resolver: {error}") from error
+            raise NoAnswerError(f"this machine has no resolver: {error}") from error
         if server:
             address, port = split(server)
             self._resolver.nameservers, self._resolver.port = [address], port
@@ -41,10 +41,10 @@ class Asker:
         try:
             answer = self._resolver.resolve(dns.name.from_text(name), kind, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
-            answers = error.responses().values()
+            answers = error.responses().values()  # type: ignore[no-untyped-call]  # dnspython has no types here
             return [], any(bool(it.flags & dns.flags.AD) for it in answers)
         except dns.exception.DNSException as error:
-            raise Unanswered(f"no answer about {name} {kind}: {type(error).__name__}") from error
+            raise NoAnswerError(f"no answer about {name} {kind}: {type(error).__name__}") from error
         records = [record.to_text() for record in answer.rrset] if answer.rrset else []
         return records, bool(answer.response.flags & dns.flags.AD)
 
@@ -52,7 +52,7 @@ class Asker:
         """Whether it checks signatures at all: the root's are always there."""
         try:
             return self.ask(".", "SOA")[1]
-        except Unanswered:
+        except NoAnswerError:
             return False
 
 
@@ -142,5 +142,5 @@ def measure(names: Sequence[str], mail_domain: str, selectors: Sequence[str], se
                 "names": {name: answer.result() for name, answer in answers.items()},
                 "mail": mail.result(),
             }
-    except (Unanswered, ValueError, OSError) as error:
+    except (NoAnswerError, ValueError, OSError) as error:
         return {"unknown": str(error), "cure": cure}

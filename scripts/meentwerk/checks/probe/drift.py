@@ -12,8 +12,8 @@ from meentwerk import controls
 
 _SECONDS = 1800
 _CURE = (
-    "Run it by hand: ansible-playbook --check with the same inventory. A vault password that is typed in cannot be used "
-    "here; name its file in ANSIBLE_VAULT_PASSWORD_FILE. Further arguments stand in check_controls_arguments."
+    "Run it by hand: ansible-playbook --check with the same inventory. A vault password that is typed in cannot be "
+    "used here; name its file in ANSIBLE_VAULT_PASSWORD_FILE. Further arguments stand in check_controls_arguments."
 )
 
 

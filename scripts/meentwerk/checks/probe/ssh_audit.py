@@ -1,4 +1,4 @@
-"""ssh-audit against a host's sshd, by the tool that operators know: its verdicts, and the hybrid key exchanges on offer."""
+"""ssh-audit, the tool that operators know, against a host's sshd: its verdicts, and the hybrid key exchanges."""
 
 import json
 import subprocess

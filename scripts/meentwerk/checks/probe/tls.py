@@ -98,16 +98,14 @@ def _weaknesses(server: _Server, curve: int) -> dict[str, Any]:
     weak_curves = server.ask(groups=(*OTHER_GROUPS, curve))
     with_compression = server.ask(compressions=(1, 0))
     by_default = server.ask(signatures=())
-    answers = {
-        "signatures": [
-            signature_name(number) for number in OTHER_SIGNATURES if server.ask(signatures=(number,)).accepted
-        ],
-        "groups": [group_name(weak_curves.group)] if weak_curves.group in OTHER_GROUPS else [],
+    signatures = [signature_name(it) for it in OTHER_SIGNATURES if server.ask(signatures=(it,)).accepted]
+    if by_default.accepted and by_default.signature is not None and by_default.signature not in SIGNATURES:
+        signatures.append(signature_name(by_default.signature))
+    return {
+        "signatures": signatures,
+        "groups": [group_name(it) for it in OTHER_GROUPS if weak_curves.group == it],
         "compression": with_compression.accepted and with_compression.compression != 0,
     }
-    if by_default.accepted and by_default.signature not in SIGNATURES and by_default.signature is not None:
-        answers["signatures"].append(signature_name(by_default.signature))
-    return answers
 
 
 def handshakes(name: str, address: str, target: Target, curve: int = 23) -> dict[str, Any]:
