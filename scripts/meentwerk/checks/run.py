@@ -56,7 +56,7 @@ def resolve(host: str) -> list[str]:
 
 
 def choose(given: Sequence[str], reached: Sequence[str], own: Iterable[str]) -> list[str]:
-    """Choose where to ask: what the operator gave, else how Ansible gets there, and the host's own of the other kind."""
+    """Choose where to ask: what the operator gave, or how Ansible gets there and the host's own of the other kind."""
     if given:
         return list(given)
     chosen = list(reached)

@@ -1,8 +1,7 @@
 """TLS as it goes over the wire: a ClientHello that offers exactly what is asked, and what the server answers in clear.
 
 What a server accepts must not depend on what this machine's OpenSSL can still speak, so no library makes the handshake.
-It ends before any
-secret is made. Sources: RFC 5246 (1.2), RFC 8446 (1.3), RFC 8422 (elliptic curves), RFC 7627, RFC 5746.
+It ends before any secret is made. Sources: RFC 5246 (1.2), RFC 8446 (1.3), RFC 8422 (elliptic curves), RFC 7627, 5746.
 """
 
 import os
