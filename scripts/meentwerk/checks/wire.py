@@ -156,7 +156,7 @@ def _read_key_exchange(answer: Answer, body: bytes) -> None:
         return  # DHE: the cipher already says so
     answer.group = reader.number(2)
     reader.block(1)
-    if answer.version == TLS12:
+    if answer.version == TLS12 and reader:  # an anonymous server signs nothing
         answer.signature = reader.number(2)
 
 

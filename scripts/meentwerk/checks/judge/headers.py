@@ -163,7 +163,7 @@ def _redirect(name: str) -> Callable[[Answer], Verdict]:
 
 
 def _server(answer: Answer) -> Verdict:
-    said = [*_values(answer, "server"), *_values(answer, "x-powered-by"), *_values(answer, "x-runtime")]
+    said = [*_values(answer, "server"), *_values(answer, "x-powered-by")]
     return not any(re.search(r"\d+\.\d+", value) for value in said), ", ".join(said) or "nothing"
 
 

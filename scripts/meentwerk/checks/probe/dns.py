@@ -1,6 +1,7 @@
 """What DNS says of an instance's names, asked from one resolver, with its word on DNSSEC."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -114,7 +115,8 @@ def _mail(asker: Asker, domain: str, selectors: Iterable[str]) -> dict[str, Any]
 
 def _key(asker: Asker, name: str) -> bool:
     records, _ = asker.ask(name, "TXT")
-    return any("p=" in text(record) and "p=;" not in text(record).replace(" ", "") for record in records)
+    # An empty p= is a key that was revoked (RFC 6376, 3.6.1)
+    return any(re.search(r"\bp\s*=\s*[^;\s]", text(record)) for record in records)
 
 
 def reserved(name: str) -> bool:

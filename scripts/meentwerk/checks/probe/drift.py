@@ -36,7 +36,7 @@ def measure(host: str, playbook: Path, sources: Sequence[str], arguments: Sequen
     command += ["--skip-tags", "check", *arguments, str(playbook)]
     environment = dict(
         os.environ, ANSIBLE_STDOUT_CALLBACK="drift", ANSIBLE_CALLBACK_PLUGINS=str(project / "plugins/callback"),
-        ANSIBLE_CALLBACKS_ENABLED="", ANSIBLE_CONFIG=os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg")),
+        ANSIBLE_CONFIG=os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg")),
     )  # fmt: skip
     try:
         done = subprocess.run(
