@@ -1,9 +1,8 @@
 """Headers: what the application says stays, what it leaves out is filled in, and nothing is said twice."""
 
 import pytest
-from testinfra.host import Host
-
 from asking import HSTS, SITE, Answer, ask
+from testinfra.host import Host
 
 NAMES = (
     "x-content-type-options",

@@ -56,8 +56,9 @@ def serve(authority: Path) -> Iterator[Serve]:
     def start(*options: str, key: str = "ec", page: bool = True) -> Target:
         port = _free_port()
         files = ["-cert", str(authority / f"{key}.pem"), "-key", str(authority / f"{key}.key")]
+        pages = ["-www"] if page else []
         process = subprocess.Popen(
-            ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", *(["-www"] if page else []), *files, *options],
+            ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-quiet", *pages, *files, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         running.append(process)

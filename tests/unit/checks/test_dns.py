@@ -34,6 +34,9 @@ PROMISE = {
     "dkim_selectors": ["s1"],
 }  # fmt: skip
 Resolver = Callable[..., str]
+ISSUE = f'{NAME}. IN CAA 0 issue "letsencrypt.org"'
+IODEF = f'{NAME}. IN CAA 0 iodef "mailto:x@example.test"'
+DMARC = f'_dmarc.{DOMAIN}. IN TXT "v=DMARC1; p=reject; rua=mailto:x@example.test"'
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_a_good_zone_passes_every_rule(resolver: Resolver) -> None:
         ((NAME, "A"), [], "DNS-001", f"{NAME}. IN A 192.0.2.11"),
         ((NAME, "A"), ["192.0.2.12"], "DNS-001", f"{NAME}. IN A 192.0.2.11"),
         ((NAME, "AAAA"), [], "DNS-002", f"{NAME}. IN AAAA 2001:db8::11"),
-        ((DOMAIN, "CAA"), [], "DNS-004", f'{NAME}. IN CAA 0 issue "letsencrypt.org"\n{NAME}. IN CAA 0 iodef "mailto:x@example.test"'),
+        ((DOMAIN, "CAA"), [], "DNS-004", ISSUE + "\n" + IODEF),
         ((DOMAIN, "CAA"), ['0 issue "other.example"'], "DNS-004", f'{NAME}. IN CAA 0 issue "letsencrypt.org"'),
         ((DOMAIN, "CAA"), ['0 issue "letsencrypt.org"', '0 issue "other.example"'], "DNS-004", "letsencrypt.org"),
         ((DOMAIN, "TXT"), [], "DNS-005", f'{DOMAIN}. IN TXT "v=spf1 include:_spf.example.test -all"'),
@@ -105,7 +108,7 @@ def test_a_good_zone_passes_every_rule(resolver: Resolver) -> None:
         ((DOMAIN, "TXT"), ['"v=spf1 -all"'], "DNS-005", "include:_spf.example.test"),
         (("s1._domainkey." + DOMAIN, "TXT"), [], "DNS-006", f"s1._domainkey.{DOMAIN}. IN TXT"),
         (("s1._domainkey." + DOMAIN, "TXT"), ['"v=DKIM1; p="'], "DNS-006", "IN TXT"),
-        (("_dmarc." + DOMAIN, "TXT"), [], "DNS-007", f'_dmarc.{DOMAIN}. IN TXT "v=DMARC1; p=reject; rua=mailto:x@example.test"'),
+        (("_dmarc." + DOMAIN, "TXT"), [], "DNS-007", DMARC),
         (("_dmarc." + DOMAIN, "TXT"), ['"v=DMARC1; p=none"'], "DNS-007", "p=reject"),
         (("_443._tcp." + NAME, "TLSA"), ["3 1 1 " + "00" * 32], "DNS-009", f"_443._tcp.{NAME}. IN TLSA 3 1 1 {KEY}"),
     ],

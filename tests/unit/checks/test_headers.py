@@ -13,11 +13,26 @@ NAME = "social.example.test"
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PROMISE = {"hsts_seconds": 63072000, "compress_pages": False}
 # As Mastodon sends it
-POLICY = (
-    f"base-uri 'none'; default-src 'none'; frame-ancestors 'none'; font-src 'self' https://{NAME}; img-src 'self' data: blob:; "
-    f"style-src 'self' 'nonce-abc=='; media-src 'self' data:; frame-src 'self' https:; manifest-src 'self'; form-action 'self'; "
-    f"child-src 'self' blob:; worker-src 'self' blob:; connect-src 'self' data: blob: wss://{NAME}; script-src 'self' 'wasm-unsafe-eval'"
-)  # fmt: skip
+POLICY = "; ".join(
+    [
+        "base-uri 'none'",
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        f"font-src 'self' https://{NAME}",
+        "img-src 'self' data: blob:",
+        "style-src 'self' 'nonce-abc=='",
+        "media-src 'self' data:",
+        "frame-src 'self' https:",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "child-src 'self' blob:",
+        "worker-src 'self' blob:",
+        f"connect-src 'self' data: blob: wss://{NAME}",
+        "script-src 'self' 'wasm-unsafe-eval'",
+    ]
+)
+FOREIGN = "default-src 'self' https:; base-uri 'none'; frame-ancestors 'none'"
+TWICE = ("max-age=63072000", "max-age=63072000; includeSubDomains")
 HEADERS = {
     "strict-transport-security": ["max-age=63072000"],
     "x-content-type-options": ["nosniff"],
@@ -63,15 +78,19 @@ def put(part: str, name: str, *values: str) -> Callable[[dict[str, Any]], None]:
 
 
 def without(part: str, *names: str) -> Callable[[dict[str, Any]], None]:
-    return lambda view: [view[part]["headers"].pop(name) for name in names] and None
+    def spoil(view: dict[str, Any]) -> None:
+        for name in names:
+            del view[part]["headers"][name]
+
+    return spoil
 
 
 @pytest.mark.parametrize(
     ("spoil", "rules"),
     [
         (lambda view: view["redirect"].update(status=302), {"WEB-001"}),
-        (lambda view: view["redirect"]["headers"].update(location=["https://other.example.test/about?x=y"]), {"WEB-001"}),
-        (put("page", "strict-transport-security", "max-age=63072000", "max-age=63072000; includeSubDomains"), {"WEB-002"}),
+        (put("redirect", "location", "https://other.example.test/about?x=y"), {"WEB-001"}),
+        (put("page", "strict-transport-security", *TWICE), {"WEB-002"}),
         (put("file", "strict-transport-security", "max-age=300"), {"WEB-002"}),
         (without("api", "strict-transport-security"), {"WEB-002"}),
         (without("file", "x-content-type-options"), {"WEB-003"}),
@@ -80,7 +99,7 @@ def without(part: str, *names: str) -> Callable[[dict[str, Any]], None]:
         (put("file", "content-security-policy", "base-uri 'none'"), set()),
         (without("page", "x-frame-options", "content-security-policy"), {"WEB-005", "WEB-006"}),
         (put("page", "content-security-policy", POLICY.replace("'wasm-unsafe-eval'", "'unsafe-inline'")), {"WEB-006"}),
-        (put("page", "content-security-policy", "default-src 'self' https:; base-uri 'none'; frame-ancestors 'none'"), {"WEB-006"}),
+        (put("page", "content-security-policy", FOREIGN), {"WEB-006"}),
         (put("page", "content-security-policy", POLICY.replace("base-uri 'none'; ", "")), {"WEB-006"}),
         (put("api", "permissions-policy", "camera=*"), {"WEB-007"}),
         (put("page", "server", "nginx/1.26.3"), {"WEB-008"}),

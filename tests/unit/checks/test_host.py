@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -138,8 +139,6 @@ def test_the_scan_from_outside_counts_too() -> None:
 
 
 def test_the_scan_finds_an_open_port_and_no_closed_one() -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         found = ports.scan("127.0.0.1", [port])
