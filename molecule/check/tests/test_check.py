@@ -8,6 +8,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -18,6 +19,10 @@ import pytest
 from testinfra.host import Host
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+sys.path.insert(0, str(PROJECT))
+
+from tests.resolver import serving  # noqa: E402  (the path is set above)
+
 HOSTS = os.environ["MOLECULE_HOSTS"]
 EVERY = ("health", "controls", "sockets", "tls", "headers", "ssh", "units", "dns", "cis", "lynis")
 Areas = dict[str, dict[str, dict[str, str]]]
@@ -73,6 +78,27 @@ def test_nothing_changes_on_the_host(host: Host, tmp_path: Path) -> None:
     Outcome(tmp_path, "--tags", "sockets,tls,headers,ssh,units,dns")
     written = host.check_output("find /etc /usr /opt /root /home -xdev -newer /run/before-the-check -type f")
     assert written == ""
+
+
+def test_dns_is_asked_where_it_is_told(tmp_path: Path) -> None:
+    """A zone as the cures of a first run want it: everything passes, and an answer less is found."""
+    names = ("check.example.test", "social.check.example.test", "ministry.check.example.test")
+    zone = {(".", "SOA"): ["a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 86400"]}
+    for name in names:
+        zone |= {(name, "A"): ["10.87.70.11"], (name, "AAAA"): ["fd87:6d65:656e::70:11"]}
+        zone |= {(name, "CAA"): ['0 issue "ca.example.test"']}
+    zone |= {("check.example.test", "TXT"): ['"v=spf1 -all"']}
+    zone |= {("_dmarc.check.example.test", "TXT"): ['"v=DMARC1; p=reject"']}
+    addresses = '{"check_addresses": ["10.87.70.11", "fd87:6d65:656e::70:11"]}'
+    with serving(zone) as resolver:
+        words = ("--tags", "dns", "-e", addresses, "-e", f"check_resolver={resolver}")
+        found = Outcome(tmp_path, *words)
+        assert found.failed() == set(), found.output[-3000:]
+        assert {it["status"] for it in found.areas["dns"].values()} == {"pass", "info"}
+        del zone["social.check.example.test", "AAAA"]
+        found = Outcome(tmp_path, *words)
+    assert found.failed() == {"DNS-002"}
+    assert "social.check.example.test. IN AAAA fd87:6d65:656e::70:11" in found.output
 
 
 class Page(HTMLParser):

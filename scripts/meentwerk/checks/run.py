@@ -1,5 +1,6 @@
 """One host's check: what the role has measured, what is looked at from here, and the judgement over both."""
 
+import http.client
 import ipaddress
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,9 +81,22 @@ def _sockets(measured: Measured, target: Target, scan: bool) -> Measured:
 def _dns(request: Mapping[str, Any], target: Target) -> Measured:
     promise = request["promise"]["dns"]
     found = dns.measure(target.names, promise["mail_domain"], promise["dkim_selectors"], request["resolver"])
-    if "unknown" in found or not target.addresses:
+    if "unknown" in found:
         return found
-    return {**found, "keys": _keys(target)}
+    keys = _keys(target) if target.addresses else {}
+    return {**found, "keys": keys, "security_txt": _reached(found["names"], target)}
+
+
+def _reached(names: Mapping[str, Any], target: Target) -> dict[str, str]:
+    """Ask for security.txt where DNS leads; {name: status}, empty where nothing answers."""
+    found = {}
+    for name, records in names.items():
+        for address in [*records["a"], *records["aaaa"]][:1]:
+            try:
+                found[name] = str(web.get(address, name, "/.well-known/security.txt", target)["status"])
+            except (OSError, http.client.HTTPException):
+                found[name] = ""
+    return found
 
 
 def _keys(target: Target) -> dict[str, str]:

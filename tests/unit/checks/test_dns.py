@@ -1,21 +1,17 @@
 """DNS against a real resolver on this machine that answers what the test tells it."""
 
-import socketserver
-import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
-import dns.flags
-import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 from meentwerk.checks.judge import dns as judge
 from meentwerk.checks.model import Result, Status
 from meentwerk.checks.probe import dns as probe
 
+from tests.resolver import serving
+
 NAME, DOMAIN, KEY = "social.example.test", "example.test", "ab" * 32
-Zone = Mapping[tuple[str, str], list[str]]
 GOOD: dict[tuple[str, str], list[str]] = {
     (".", "SOA"): ["a.root-servers.net. nstld.verisign-grs.com. 1 1800 900 604800 86400"],
     (NAME, "A"): ["192.0.2.11"],
@@ -36,52 +32,21 @@ PROMISE = {
 Resolver = Callable[..., str]
 ISSUE = f'{NAME}. IN CAA 0 issue "letsencrypt.org"'
 IODEF = f'{NAME}. IN CAA 0 iodef "mailto:x@example.test"'
+# What run.py adds from the web server itself
+OUTSIDE = {"keys": {NAME: KEY}, "security_txt": {NAME: "200"}}
 DMARC = f'_dmarc.{DOMAIN}. IN TXT "v=DMARC1; p=reject; rua=mailto:x@example.test"'
 
 
 @pytest.fixture
 def resolver() -> Iterator[Resolver]:
-    """Start a DNS server for a zone; returns ADDRESS:PORT. `signed`: whether it says that it has validated."""
-    servers = []
-
-    def start(zone: Zone, *, signed: bool = True, fails: bool = False) -> str:
-        names = {name for name, _ in zone} | {
-            ".".join(n.split(".")[at:]) for n, _ in zone for at in range(n.count("."))
-        }
-
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self) -> None:
-                query = dns.message.from_wire(self.request[0])
-                answer = dns.message.make_response(query, recursion_available=True)
-                question = query.question[0]
-                name, kind = question.name.to_text().rstrip(".") or ".", question.rdtype
-                records = next(
-                    (it for (n, k), it in zone.items() if n == name and question.to_text().endswith(f" {k}")), []
-                )
-                if signed:
-                    answer.flags |= dns.flags.AD
-                if fails:
-                    answer.set_rcode(dns.rcode.SERVFAIL)
-                elif records:
-                    answer.answer.append(dns.rrset.from_text_list(question.name, 60, "IN", kind, records))
-                elif name not in names:
-                    answer.set_rcode(dns.rcode.NXDOMAIN)
-                self.request[1].sendto(answer.to_wire(), self.client_address)
-
-        server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        return f"127.0.0.1:{server.server_address[1]}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    """Start a resolver for a zone; returns ADDRESS:PORT."""
+    with ExitStack() as stack:
+        yield lambda zone, **how: stack.enter_context(serving(zone, **how))
 
 
 def results(server: str, **promise: Any) -> dict[str, Result]:
     measured = probe.measure([NAME], DOMAIN, promise.get("dkim_selectors", ["s1"]), server)
-    return {it.id: it for it in judge.judge({"keys": {NAME: KEY}, **measured}, PROMISE | promise)}
+    return {it.id: it for it in judge.judge({**OUTSIDE, **measured}, PROMISE | promise)}
 
 
 def failed(found: Mapping[str, Result]) -> set[str]:
@@ -91,7 +56,7 @@ def failed(found: Mapping[str, Result]) -> set[str]:
 def test_a_good_zone_passes_every_rule(resolver: Resolver) -> None:
     found = results(resolver(GOOD))
     assert {it.status for it in found.values()} == {Status.PASS}, found
-    assert len(found) == 9
+    assert len(found) == 10
 
 
 @pytest.mark.parametrize(
@@ -169,3 +134,19 @@ def test_a_resolver_is_an_address_with_or_without_port(text: str, place: tuple[s
 @pytest.mark.parametrize("text", ["resolver.example", "192.0.2.1:dns", "[2001:db8::1"])
 def test_anything_else_is_explained(text: str) -> None:
     assert "check_resolver is" in probe.measure([NAME], DOMAIN, [], text)["unknown"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ({NAME: "200"}, Status.PASS),
+        ({NAME: "404"}, Status.FAIL),
+        ({NAME: ""}, Status.UNKNOWN),
+        ({NAME: "", DOMAIN: "404"}, Status.FAIL),
+        ({}, Status.UNKNOWN),
+    ],
+)
+def test_security_txt_is_reached_by_name(resolver: Resolver, answers: dict[str, str], status: Status) -> None:
+    measured = probe.measure([NAME], DOMAIN, ["s1"], resolver(GOOD))
+    found = {it.id: it for it in judge.judge({**measured, **OUTSIDE, "security_txt": answers}, PROMISE)}
+    assert found["DNS-010"].status is status

@@ -194,8 +194,24 @@ def _pinned(zone: _Zone, names: Mapping[str, Mapping[str, Any]], keys: Mapping[s
     )
 
 
+def _reached(zone: _Zone, answers: Mapping[str, str]) -> None:
+    """security.txt at the address that DNS gives: what a finder of a weakness gets who knows the name only."""
+    wrong = {name: status for name, status in answers.items() if status not in {"", "200"}}
+    silent = [name for name, status in answers.items() if not status]
+    zone.judge.rule(
+        "DNS-010",
+        "security.txt is reached by name",
+        holds=False if wrong else None if silent or not answers else True,
+        wanted="200 at the address that DNS gives",
+        found="; ".join(f"{name}: {status}" for name, status in wrong.items())
+        or (f"no answer from {', '.join(silent)}" if silent else "200" if answers else "no address to ask"),
+        cure="Run site.yml with --tags nginx, and look whether the address is this host's.",
+    )
+
+
 def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Result]:
-    """Judge `measured` of probe.dns.measure with `keys` ({name: SHA-256 of the public key}).
+    """Judge `measured` of probe.dns.measure with `keys` ({name: SHA-256 of the public key}) and
+    `security_txt` ({name: status at the address that DNS gives, "" where nothing answers}).
 
     promise: {required: [of REQUIRED], addresses, authority (CAA's name of the CA), contact, mail_domain, mail_senders
     (SPF's terms), dkim_selectors}.
@@ -209,4 +225,5 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
     _authority(zone, measured["names"], promise)
     _mail(zone, measured["mail"], promise)
     _pinned(zone, measured["names"], measured.get("keys", {}))
+    _reached(zone, measured.get("security_txt", {}))
     return result.results
