@@ -6,6 +6,8 @@ from typing import Any
 from meentwerk.checks.model import Judge, Result, not_measured
 
 AREA = "controls"
+_WANTED = "a run of site.yml changes nothing"
+_NOT_RUN = "Its role is not part of site.yml, it is switched off, or it does not apply to this host."
 _CURE = "See the difference: site.yml --check --diff --limit THE-HOST. Bring it back: site.yml --limit THE-HOST."
 
 
@@ -16,24 +18,17 @@ def _said(task: Mapping[str, Any]) -> str:
 
 def _rule(judge: Judge, rule: Mapping[str, Any], asked: bool, drift: Sequence[Mapping[str, Any]]) -> None:
     touched = [task for task in drift if rule["id"] in task["tags"]]
-    judge.rule(
-        rule["id"],
-        rule["title"],
-        holds=False if touched else True if asked else None,
-        wanted="a run of site.yml changes nothing",
-        found="; ".join(map(_said, touched))
-        if touched
-        else "nothing would change"
-        if asked
-        else "no task of it was run here",
-        cure=_CURE
-        if touched
-        else "The role is not part of site.yml, the rule is switched off, or its tasks do not apply to this host.",
-    )
+    if touched:
+        holds, found, cure = False, "; ".join(map(_said, touched)), _CURE
+    elif asked:
+        holds, found, cure = True, "nothing would change", ""
+    else:
+        holds, found, cure = None, "no task of it was run here", _NOT_RUN
+    judge.rule(rule["id"], rule["title"], holds=holds, wanted=_WANTED, found=found, cure=cure)
 
 
 def judge(measured: Mapping[str, Any], _promise: Mapping[str, Any]) -> list[Result]:
-    """Judge one host: {tasks: [{role, task, tags}], drift: [{role, task, tags, message}], rules: [{id, title}]}."""
+    """Judge {tasks: [{role, task, tags}], drift: [{..., message}], rules: [{id, title}], seconds} of one host."""
     if "unknown" in measured:
         return not_measured(AREA, measured)
     result, drift = Judge(AREA), measured["drift"]
@@ -46,8 +41,8 @@ def judge(measured: Mapping[str, Any], _promise: Mapping[str, Any]) -> list[Resu
         "CONTROLS-001",
         "The host is as site.yml describes it",
         holds=not others,
-        wanted="a run of site.yml changes nothing",
-        found="; ".join(map(_said, others)) or "nothing would change",
+        wanted=_WANTED,
+        found="; ".join(map(_said, others)) or f"nothing would change; asking took {measured['seconds']} s",
         cure=_CURE,
     )
     return result.results

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def of_host(document: Mapping[str, Any], host: str) -> dict[str, Any]:
 
 
 def measure(host: str, playbook: Path, sources: Sequence[str], arguments: Sequence[str]) -> dict[str, Any]:
-    """Run the playbook with --check for one host; {tasks, drift, rules} or {unknown: why, cure}."""
+    """Run the playbook with --check for one host; {tasks, drift, rules, seconds} or {unknown: why, cure}."""
     project = playbook.resolve().parents[1]
     inventories = [part for source in sources for part in ("--inventory", source)]
     command = [str(Path(sys.executable).with_name("ansible-playbook")), *inventories, "--check", "--limit", host]
@@ -38,6 +39,7 @@ def measure(host: str, playbook: Path, sources: Sequence[str], arguments: Sequen
         os.environ, ANSIBLE_STDOUT_CALLBACK="drift", ANSIBLE_CALLBACK_PLUGINS=str(project / "plugins/callback"),
         ANSIBLE_CONFIG=os.environ.get("ANSIBLE_CONFIG", str(project / "ansible.cfg")),
     )  # fmt: skip
+    begin = time.monotonic()
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=environment, cwd=project
@@ -51,4 +53,4 @@ def measure(host: str, playbook: Path, sources: Sequence[str], arguments: Sequen
     found = of_host(document, host)
     if not found["tasks"] and not found["drift"]:
         return {"unknown": f"{playbook.name} reached no task on {host}", "cure": _CURE}
-    return {**found, "rules": rules(project / "roles")}
+    return {**found, "rules": rules(project / "roles"), "seconds": round(time.monotonic() - begin)}
