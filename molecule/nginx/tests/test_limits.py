@@ -45,7 +45,7 @@ def flood(
 
 
 def rest(host: Host) -> None:
-    """Wait until the address has its whole allowance again: a fresh worker forgets nothing, a restart does."""
+    """Give every address its whole allowance again: a restart forgets, a reload does not."""
     host.check_output("systemctl restart nginx")
 
 
