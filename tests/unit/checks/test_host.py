@@ -155,7 +155,8 @@ def judge_units(*running: tuple[str, float | None, bool]) -> Mapping[str, Result
         {"unit": "mastodon-web@*.service", "exposure": 1.2, "required": False},
     ]
     measured = {"units": [{"unit": unit, "exposure": figure, "network": network} for unit, figure, network in running]}
-    return by_id(units.judge(measured, {"limits": limits, "network": 3.0}))
+    promise = {"limits": limits, "network": 3.0, "exempt": {"ssh.service": "sessions inherit it"}}
+    return by_id(units.judge(measured, promise))
 
 
 def test_exposure_is_compared_with_the_units_own_limit() -> None:
@@ -171,6 +172,11 @@ def test_another_unit_that_listens_has_the_common_limit() -> None:
     found = judge_units(("nginx.service", 1.0, True), ("strange.service", 3.1, True), ("odd.service", None, True))
     assert found["UNITS-strange"].status is Status.FAIL
     assert found["UNITS-odd"].status is Status.UNKNOWN
+
+
+def test_what_can_have_no_sandbox_is_told_with_its_reason() -> None:
+    found = judge_units(("nginx.service", 1.0, True), ("ssh.service", 9.6, True))["UNITS-ssh"]
+    assert (found.status, found.found) == (Status.INFO, "9.6: sessions inherit it")
 
 
 def test_a_promised_unit_that_does_not_run_is_drift() -> None:

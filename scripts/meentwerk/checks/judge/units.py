@@ -14,28 +14,37 @@ def _limit(unit: str, limits: Sequence[Mapping[str, Any]], otherwise: float) -> 
     return next((float(it["exposure"]) for it in limits if fnmatchcase(unit, it["unit"])), otherwise)
 
 
+def _confined(result: Judge, it: Mapping[str, Any], promise: Mapping[str, Any]) -> None:
+    unit, exposure = str(it["unit"]), it["exposure"]
+    rule = f"UNITS-{unit.removesuffix('.service')}"
+    found = "systemd gives no figure" if exposure is None else str(exposure)
+    reason = next((why for pattern, why in promise.get("exempt", {}).items() if fnmatchcase(unit, pattern)), "")
+    if reason:
+        result.advise(rule, f"{unit} has no sandbox", found=f"{found}: {reason}", cure="")
+        return
+    limit = _limit(unit, promise["limits"], float(promise["network"]))
+    result.rule(
+        rule,
+        f"{unit} is confined" + (", and listens on the network" if it["network"] else ""),
+        holds=None if exposure is None else float(exposure) <= limit,
+        wanted=f"exposure of {limit} or less",
+        found=found,
+        cure=f"systemd-analyze security {unit} says what is open; site.yml brings the drop-ins back.",
+    )
+
+
 def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Result]:
     """Judge {units: [{unit, exposure, network}]} of running services.
 
-    promise: {limits: [{unit, exposure, required}], network: ceiling of every other unit that listens on the network}.
+    promise: {limits: [{unit, exposure, required}], network: ceiling of every other unit that listens on the network,
+    exempt: {unit: why it has none}}. A unit is a pattern.
     """
     if "unknown" in measured:
         return not_measured(AREA, measured)
     result = Judge(AREA)
     for it in sorted(measured["units"], key=lambda unit: str(unit["unit"])):
-        named = any(fnmatchcase(it["unit"], limit["unit"]) for limit in promise["limits"])
-        if not (named or it["network"]):
-            continue
-        limit = _limit(it["unit"], promise["limits"], float(promise["network"]))
-        exposure = it["exposure"]
-        result.rule(
-            f"UNITS-{it['unit'].removesuffix('.service')}",
-            f"{it['unit']} is confined" + (", and listens on the network" if it["network"] else ""),
-            holds=None if exposure is None else float(exposure) <= limit,
-            wanted=f"exposure of {limit} or less",
-            found="systemd gives no figure" if exposure is None else str(exposure),
-            cure=f"systemd-analyze security {it['unit']} says what is open; site.yml brings the drop-ins back.",
-        )
+        if it["network"] or any(fnmatchcase(it["unit"], limit["unit"]) for limit in promise["limits"]):
+            _confined(result, it, promise)
     running = [str(it["unit"]) for it in measured["units"]]
     missing = [
         limit["unit"]
