@@ -94,7 +94,7 @@ def _is_private(text: str) -> bool:
     """Whether an address or network touches a private one."""
     wanted = ipaddress.ip_network(text, strict=False)
     return any(
-        wanted.version == network.version and wanted.overlaps(network)  # type: ignore[arg-type]  # both of one version
+        wanted.version == network.version and wanted.overlaps(network)
         for network in map(ipaddress.ip_network, private_networks())
     )
 

@@ -196,7 +196,8 @@ def begin(module: AnsibleModule, candidate: Path) -> None:
         shutil.copy2(config, previous)
     else:
         previous.write_text("", encoding="utf-8")
-    module.run_command(["systemctl", "start", f"{module.params['revert']}.timer"], check_rc=True)
+    # Anew also when the clock of an earlier trial still runs
+    module.run_command(["systemctl", "restart", f"{module.params['revert']}.timer"], check_rc=True)
     module.atomic_move(str(candidate), str(config))
     config.chmod(MODE)
     # A socket starts sshd anew for each connection: then there is nothing to reload

@@ -23,7 +23,10 @@ def trial() -> ModuleType:
     return load("roles/ssh/library/ssh_trial.py")
 
 
-def problems(trial: ModuleType, user: str = "operator", keys: int = 1, **changes: str) -> list[str]:
+Changes = dict[str, str]
+
+
+def problems(trial: ModuleType, changes: Changes, user: str = "operator", keys: int = 1) -> list[str]:
     """What stands against a configuration, with some of its lines replaced; an empty value takes a line out."""
     settings = trial.parse(PRINTED) | {name: value.split("|") for name, value in changes.items()}
     told: list[str] = trial.lockout(settings, user, ["staff"], CONNECTION, keys)
@@ -31,7 +34,7 @@ def problems(trial: ModuleType, user: str = "operator", keys: int = 1, **changes
 
 
 def test_what_lets_the_run_in_again_is_fine(trial: ModuleType) -> None:
-    assert problems(trial) == []
+    assert problems(trial, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_what_lets_the_run_in_again_is_fine(trial: ModuleType) -> None:
         ({"authenticationmethods": "publickey,keyboard-interactive:pam"}, "List operator in ssh_automation_users"),
     ],
 )
-def test_what_would_shut_it_out(trial: ModuleType, changes: dict[str, str], message: str) -> None:
-    (problem,) = problems(trial, **changes)
+def test_what_would_shut_it_out(trial: ModuleType, changes: Changes, message: str) -> None:
+    (problem,) = problems(trial, changes)
     assert message in problem
 
 
@@ -64,27 +67,27 @@ def test_what_would_shut_it_out(trial: ModuleType, changes: dict[str, str], mess
         {"authenticationmethods": "publickey,keyboard-interactive publickey"},
     ],
 )
-def test_what_only_looks_like_it(trial: ModuleType, changes: dict[str, str]) -> None:
-    assert problems(trial, **changes) == []
+def test_what_only_looks_like_it(trial: ModuleType, changes: Changes) -> None:
+    assert problems(trial, changes) == []
 
 
 @pytest.mark.parametrize(
     ("value", "fine"), [("no", False), ("forced-commands-only", False), ("prohibit-password", True)]
 )
 def test_root(trial: ModuleType, value: str, fine: bool) -> None:
-    told = problems(trial, user="root", allowusers="root", permitrootlogin=value)
+    told = problems(trial, {"allowusers": "root", "permitrootlogin": value}, user="root")
     assert (told == []) == fine
     assert fine or "this run logs in as root" in told[0]
 
 
 def test_without_a_key_of_a_kind_that_is_accepted(trial: ModuleType) -> None:
-    (problem,) = problems(trial, keys=0)
+    (problem,) = problems(trial, {}, keys=0)
     assert "operator has no key that it accepts in .ssh/authorized_keys" in problem
-    assert problems(trial, keys=-1) == [], "keys of an authority or a directory cannot be counted"
+    assert problems(trial, {}, keys=-1) == [], "keys of an authority or a directory cannot be counted"
 
 
 def test_everything_is_said_at_once(trial: ModuleType) -> None:
-    assert len(problems(trial, keys=0, port="2222", allowusers="beheer")) == 3
+    assert len(problems(trial, {"port": "2222", "allowusers": "beheer"}, keys=0)) == 3
 
 
 def test_keys_are_counted_by_kind(trial: ModuleType) -> None:
