@@ -76,9 +76,14 @@ def test_the_running_process_is_confined(host: Host, unit: str) -> None:
     assert host.run(f"{inside} ls /root").stdout == ""
 
 
-def test_the_database_has_no_network(host: Host) -> None:
-    pid = main_pid(host, "postgresql@17-main.service")
+@pytest.mark.parametrize("name", ["postgresql@*", "valkey-server", "mastodon-streaming@*"])
+def test_what_speaks_by_sockets_alone_has_no_network(host: Host, name: str) -> None:
+    pid = main_pid(host, f"{name}.service")
     assert host.check_output(f"readlink /proc/{pid}/ns/net") != host.check_output("readlink /proc/1/ns/net")
+
+
+def test_the_database_is_nobody_else_from_its_start(host: Host) -> None:
+    pid = main_pid(host, "postgresql@17-main.service")
     assert host.user("postgres").uid == int(host.check_output(f"stat -c %u /proc/{pid}"))
 
 
