@@ -51,7 +51,7 @@ def test_whatever_listens_on_the_network_is_confined(host: Host, exposure: dict[
         if word.startswith("pid=")
     }
     assert pids
-    units = {host.check_output(f"sed 's/.*\\///' /proc/{pid}/cgroup") for pid in pids}
+    units = {host.check_output(f"systemctl whoami {pid}") for pid in pids}
     assert {"nginx.service", "ssh.service", "prometheus-node-exporter.service"} <= units
     assert {unit: exposure.get(unit) for unit in units - EXEMPT if exposure.get(unit, 10.0) > 3.0} == {}
 
@@ -72,7 +72,8 @@ def test_the_running_process_is_confined(host: Host, unit: str) -> None:
     # CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN, CAP_NET_RAW
     assert not allowed & (1 << 21 | 1 << 19 | 1 << 12 | 1 << 13)
     inside = f"nsenter --target {main_pid(host, unit)} --mount --"
-    assert "Read-only file system" in host.run(f"{inside} touch /etc/x").stderr
+    assert host.run(f"{inside} touch /etc/x").rc != 0
+    assert not host.file("/etc/x").exists
     assert host.run(f"{inside} ls /root").stdout == ""
 
 
@@ -106,9 +107,11 @@ def test_time_is_kept_within_the_sandbox(host: Host) -> None:
 
 
 def test_jobs_run(host: Host) -> None:
-    host.check_output("printf '* * * * * root id -un >/run/job\\n' >/etc/cron.d/job")
+    host.check_output("printf '@reboot root id -un >/run/job\\n' >/etc/cron.d/job")
     try:
-        host.check_output("for i in $(seq 75); do [ -s /run/job ] && exit 0; sleep 1; done; exit 1")
+        # What cron takes for a boot
+        host.check_output("rm -f /run/crond.reboot && systemctl restart cron")
+        host.check_output("for i in $(seq 50); do [ -s /run/job ] && exit 0; sleep .2; done; exit 1")
         assert host.file("/run/job").content_string.strip() == "root"
     finally:
         host.check_output("rm -f /etc/cron.d/job /run/job")
@@ -125,7 +128,7 @@ def test_the_exporter_sees_the_machine(host: Host) -> None:
 def test_why_ssh_has_no_sandbox(host: Host) -> None:
     """What holds for the unit holds for every session: with NoNewPrivileges, nobody becomes root by sudo any more."""
     done = host.run("systemd-run --quiet --wait --pipe -p NoNewPrivileges=yes -p User=nobody sudo -n true")
-    assert 'the "no new privileges" flag is set' in done.stderr
+    assert 'the "no new privileges" flag is set' in done.stderr.lower()
 
 
 # ---------------------------------------------------------------- what does not fit
