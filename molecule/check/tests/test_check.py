@@ -171,8 +171,8 @@ MUTATIONS: dict[str, tuple[str, str, str, set[str]]] = {
     "HSTS twice": ("headers", f"sed -i '{HSTS}' /etc/nginx/nginx.conf", "", {"WEB-002"}),
     "passwords by ssh": (
         "ssh",
-        "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-mutation.conf",
-        "rm /etc/ssh/sshd_config.d/00-mutation.conf",
+        "sed -i.before 's/^PasswordAuthentication no/PasswordAuthentication yes/' /etc/ssh/sshd_config",
+        "mv /etc/ssh/sshd_config.before /etc/ssh/sshd_config",
         {"SSH-passwordauthentication"},
     ),
     "an open unit": (
