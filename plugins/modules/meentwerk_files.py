@@ -41,8 +41,8 @@ options:
           is added at the end. Without V(line) they only go.
         type: list
         elements: dict
-      owner: {description: Owner of a file or folder., type: str, default: root}
-      group: {description: Group of a file or folder., type: str, default: root}
+      owner: {description: "Owner of a file or folder; without, root, and for V(kept) whoever it is.", type: str}
+      group: {description: "Group of a file or folder; without, as for the owner.", type: str}
       mode: {description: "Permissions of a file or folder; without, V(0644) or V(0755).", type: raw}
       inside: {description: "Permissions of all that a folder holds already, as in C(u=rwX,g=rX,o=).", type: str}
       validate: {description: "Command that must accept a file before it counts; %s is the file.", type: str}
@@ -87,9 +87,10 @@ def _attributes(module: AnsibleModule, entry: dict[str, Any], changed: bool) -> 
     if module.check_mode and not Path(path).exists():
         return changed
     mode = entry["mode"] or ("0755" if entry["state"] == "directory" else "0644")
+    usual = None if entry["state"] == "kept" else "root"
     # The owner first: changing him would take special bits away again
-    changed = module.set_owner_if_different(path, entry["owner"], changed)
-    changed = module.set_group_if_different(path, entry["group"], changed)
+    changed = module.set_owner_if_different(path, entry["owner"] or usual, changed)
+    changed = module.set_group_if_different(path, entry["group"] or usual, changed)
     return bool(module.set_mode_if_different(path, mode, changed))
 
 
@@ -197,8 +198,7 @@ def keep(module: AnsibleModule, entry: dict[str, Any]) -> Difference | None:
     """Give owner and permissions to what is there; a link is not followed."""
     changed = []
     for path in sorted(Path("/").glob(entry["path"].lstrip("/"))):
-        kind = _kind(path)
-        if kind != "link" and _attributes(module, {**entry, "path": str(path), "state": kind}, changed=False):
+        if not path.is_symlink() and _attributes(module, {**entry, "path": str(path)}, changed=False):
             changed.append(str(path))
     return {"before": "other owner or permissions: " + " ".join(changed), "after": "kept"} if changed else None
 
@@ -220,8 +220,8 @@ def main() -> None:
                     "content": {"type": "str"},
                     "target": {"type": "str"},
                     "lines": {"type": "list", "elements": "dict"},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
                     "mode": {"type": "raw"},
                     "inside": {"type": "str"},
                     "validate": {"type": "str"},
