@@ -11,6 +11,23 @@ from pathlib import Path
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
+# What the application may say about its answers: everything, nothing, or that other sites may embed this one
+OWN_HEADERS = {
+    "/own": (
+        "text/html",
+        {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "X-Frame-Options": "SAMEORIGIN",
+            "Permissions-Policy": "camera=(self)",
+            "Content-Security-Policy": "default-src 'self'",
+        },
+    ),
+    "/embed": ("text/html", {"Content-Security-Policy": "default-src 'self'; frame-ancestors *"}),
+    "/bare-page": ("text/html; charset=utf-8", {}),
+    "/bare-data": ("application/activity+json; charset=utf-8", {}),
+}
+
 
 class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
@@ -37,6 +54,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/unmarked":
             type(self).count += 1
             self.answer(f"{self.count}\n", "text/plain", {})
+        elif path in OWN_HEADERS:
+            kind, headers = OWN_HEADERS[path]
+            self.answer("{}", kind, headers)
+        elif path == "/unchanged":
+            self.send_response(304)
+            self.end_headers()
         elif path in {"/page", "/api/v1/long"}:
             kind = "text/html" if path == "/page" else "application/json"
             self.answer(json.dumps({"text": "long " * 2000}), kind, {"Cache-Control": "private, no-store"})

@@ -50,6 +50,12 @@ def tailoring(left_out: list[str]) -> str:
     )
 
 
+def title_of(rule: ET.Element | None) -> str:
+    """Return a rule's title, without markup."""
+    title = rule.find(f"{XCCDF}title") if rule is not None else None
+    return " ".join("".join(title.itertext()).split()) if title is not None else ""
+
+
 def read_results(path: Path) -> dict[str, Any]:
     """Read the result file of oscap: score, counts, and what does not hold."""
     root = ET.parse(path).getroot()  # noqa: S314  see the import
@@ -61,16 +67,17 @@ def read_results(path: Path) -> dict[str, Any]:
     failed = [
         {
             "id": identifier.removeprefix(RULE),
-            "title": " ".join("".join(rules[identifier].find(f"{XCCDF}title").itertext()).split()),
+            "title": title_of(rules.get(identifier)),
             "severity": severity,
             "result": result,
         }
         for identifier, result, severity in outcomes
         if result in {"fail", "error", "unknown"}
     ]
-    score = root.find(f".//{XCCDF}TestResult/{XCCDF}score")
+    score = root.findtext(f".//{XCCDF}TestResult/{XCCDF}score", "0")
     return {
-        "score": round(float(score.text), 1) if score is not None else 0.0,
+        # Not rounded up to what is promised
+        "score": int(float(score) * 10) / 10,
         "counts": dict(Counter(result for _, result, _ in outcomes if result != "notselected")),
         "failed": failed,
     }

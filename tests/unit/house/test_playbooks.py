@@ -11,6 +11,7 @@ WITHOUT_VALIDATION = {
     "validate.yml": "is the validation",
     "build.yml": "builds a release; no entry is involved",
     "check.yml": "changes nothing, and begins with the role instance, which refuses a bad entry",
+    "health.yml": "changes nothing, and begins with the role instance, which refuses a bad entry",
 }
 
 
