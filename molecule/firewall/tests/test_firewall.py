@@ -175,6 +175,36 @@ def test_going_out_is_open(host: Host) -> None:
     assert json.loads(host.check_output("python3 -c %s %s", PROBE, '[["10.87.22.12", "tcp", 22]]')) == ["SSH-"]
 
 
+def test_a_confined_account_reaches_what_is_listed_and_nothing_private(host: Host) -> None:
+    places = [
+        ["10.87.22.12", "tcp", 22],
+        [SIX.replace(":11", ":12"), "tcp", 22],
+        ["127.0.0.1", "tcp", 22],
+        [FOUR, "tcp", 22],
+    ]
+    ask = ("python3 -c %s %s", PROBE, json.dumps(places))
+    assert json.loads(host.check_output(*ask)) == ["SSH-"] * 4
+    start = time.monotonic()
+    told = json.loads(host.check_output(f"runuser -u confined -- {ask[0]}", *ask[1:]))
+    assert told[0] == "SSH-"
+    assert "SSH-" not in told[1:]
+    assert "TimeoutError" not in told, "refused at once"
+    assert time.monotonic() - start < 10
+    account = host.user("confined")
+    assert account.shell == "/usr/sbin/nologin"
+    assert f"meta skuid {account.uid} jump" in table(host), "a number: a name that is gone would open the host at boot"
+
+
+def test_one_source_opens_so_many_connections_to_ssh_and_no_more() -> None:
+    knocks: list[Door] = [(FOUR, "tcp", 22)] * 60
+    neighbour = testinfra.get_host("ansible://firewall-2", ansible_inventory=os.environ["MOLECULE_HOSTS"])
+    heard = json.loads(neighbour.check_output("python3 -c %s %s", PROBE, json.dumps(knocks)))
+    assert 20 <= heard.count("SSH-") <= 40
+    assert "TimeoutError" in heard
+    assert ssh_answers(FOUR), "who is not counted comes in all the same"
+    assert json.loads(neighbour.check_output("python3 -c %s %s", PROBE, json.dumps([(FOUR, "tcp", 8001)]))) == ["here"]
+
+
 # ---------------------------------------------------------------- what stays, what comes back
 
 

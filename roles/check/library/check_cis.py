@@ -1,6 +1,5 @@
 """Module: measure the host by the CIS benchmark with OpenSCAP. Changes nothing."""
 
-import re
 import xml.etree.ElementTree as ET  # the results of a program of the host, written a moment ago
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ options:
   place: {description: A folder for what OpenSCAP writes., type: path, required: true}
   content:
     {description: Where the rules may be. The first that is there is taken., type: list, elements: path, required: true}
+  values: {description: Parameters of the profile and what they are here., type: dict, default: {}}
   left_out: {description: Rules that a host of this kind cannot keep., type: list, elements: str, default: []}
 author: Meentwerk contributors
 """
@@ -30,6 +30,7 @@ measured:
 """
 
 XCCDF = "{http://checklists.nist.gov/xccdf/1.2}"
+VALUE = "xccdf_org.ssgproject.content_value_"
 RULE = "xccdf_org.ssgproject.content_rule_"
 PROFILE = "xccdf_org.ssgproject.content_profile_cis_level1_server"
 TAILORED = f"{PROFILE}_tailored"
@@ -37,8 +38,11 @@ TAILORED = f"{PROFILE}_tailored"
 RAN = (0, 2)
 
 
-def tailoring(left_out: list[str]) -> str:
-    """Return the profile without the rules that are left out, as XCCDF wants it."""
+def tailoring(left_out: list[str], values: dict[str, str]) -> str:
+    """Return the profile without the rules that are left out and with its own parameters set, as XCCDF wants it."""
+    settings = "".join(
+        f'<xccdf:set-value idref="{VALUE}{name}">{value}</xccdf:set-value>' for name, value in values.items()
+    )
     selects = "".join(f'<xccdf:select idref="{RULE}{rule}" selected="false"/>' for rule in left_out)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -46,7 +50,7 @@ def tailoring(left_out: list[str]) -> str:
         '<xccdf:version time="2026-01-01T00:00:00">1</xccdf:version>'
         f'<xccdf:Profile id="{TAILORED}" extends="{PROFILE}">'
         "<xccdf:title>CIS Level 1 server, for a web server</xccdf:title>"
-        f"{selects}</xccdf:Profile></xccdf:Tailoring>"
+        f"{selects}{settings}</xccdf:Profile></xccdf:Tailoring>"
     )
 
 
@@ -78,6 +82,7 @@ def read_results(path: Path) -> dict[str, Any]:
     return {
         # Not rounded up to what is promised
         "score": int(float(score) * 10) / 10,
+        "version": root.findtext(f"{XCCDF}version", ""),
         "counts": dict(Counter(result for _, result, _ in outcomes if result != "notselected")),
         "failed": failed,
     }
@@ -96,7 +101,7 @@ def measure(module: AnsibleModule) -> dict[str, Any]:
         return {"unknown": "the host has no rules for Debian 13 (ssg-debian)", "cure": cure}
     place = Path(module.params["place"])
     left_out = module.params["left_out"]
-    (place / "tailoring.xml").write_text(tailoring(left_out))
+    (place / "tailoring.xml").write_text(tailoring(left_out, module.params["values"]))
     command = [oscap, "xccdf", "eval", "--profile", TAILORED, "--tailoring-file", str(place / "tailoring.xml")]
     code, _, error = module.run_command([*command, "--results", str(place / "results.xml"), content])
     if code not in RAN:
@@ -105,9 +110,7 @@ def measure(module: AnsibleModule) -> dict[str, Any]:
             "unknown": f"OpenSCAP ended with {code}: {last}",
             "cure": "Run the same by hand on the host: oscap xccdf eval",
         }
-    version = re.search(r"<[\w-]*:?version[^>]*>([\d.]+)<", Path(content).read_text(errors="replace"))
-    found = read_results(place / "results.xml")
-    return {**found, "version": version.group(1) if version else "", "left_out": left_out}
+    return {**read_results(place / "results.xml"), "left_out": left_out}
 
 
 def main() -> None:
@@ -116,6 +119,7 @@ def main() -> None:
         argument_spec={
             "place": {"type": "path", "required": True},
             "content": {"type": "list", "elements": "path", "required": True},
+            "values": {"type": "dict", "default": {}},
             "left_out": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,

@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}")
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 _HIGHEST_PORT = 65535
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 def _network(text: str) -> Network:
@@ -102,6 +103,33 @@ def firewall_problems(
     return problems
 
 
+def firewall_confined_problems(confined: list[dict[str, Any]]) -> list[str]:
+    """List everything wrong with what confined accounts may reach, each with its value and place."""
+    problems: list[str] = []
+    for each in confined:
+        user = str(each.get("user", ""))
+        if not _USER.fullmatch(user) or user == "root":
+            problems.append(f"firewall_confined: user '{user}' is no name of an account that can be confined")
+        for number, rule in enumerate(each.get("allow") or []):
+            name = str(rule.get("name", ""))
+            place = f"firewall_confined '{user}' allow[{number}] '{name}'"
+            if not _NAME.fullmatch(name):
+                problems.append(f"{place}: a name has letters, digits, space, dot, - and _, at most 63")
+            if not str(rule.get("port", "")).isdigit() or not 1 <= int(rule["port"]) <= _HIGHEST_PORT:
+                problems.append(f"{place}: port '{rule.get('port', '')}' is not a number from 1 to {_HIGHEST_PORT}")
+            problems += _source_problems([rule.get("address", "")], {}, place)
+    return problems
+
+
+def firewall_confined_lines(allow: list[dict[str, Any]]) -> list[str]:
+    """Return one line of nftables for each thing that a confined account may reach."""
+    return [
+        f"{'ip6' if ':' in str(rule['address']) else 'ip'} daddr {rule['address']} "
+        f'{rule.get("protocol", "tcp")} dport {rule["port"]} accept comment "{rule["name"]}"'
+        for rule in allow
+    ]
+
+
 def firewall_matches(sources: list[str], groups: Groups) -> list[str]:
     """Return the source part of rules, one per address family: [""] for everyone, ["ip saddr { ... } "] and the like.
 
@@ -162,6 +190,9 @@ class FilterModule:
         """Return the filters by the names tasks use."""
         return {
             "firewall_problems": firewall_problems,
+            "firewall_source_problems": _source_problems,
+            "firewall_confined_problems": firewall_confined_problems,
+            "firewall_confined_lines": firewall_confined_lines,
             "firewall_matches": firewall_matches,
             "firewall_lines": firewall_lines,
             "firewall_lockout": firewall_lockout,
