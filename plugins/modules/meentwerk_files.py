@@ -1,6 +1,7 @@
 """Module: bring several files, folders and links to how they should be, in one round."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,23 @@ options:
     suboptions:
       path: {description: Where., type: path, required: true}
       state:
-        description: What it is. V(absent) removes a folder with all it holds.
+        description:
+          - What it is. V(absent) removes a folder with all it holds.
+          - V(lines) changes single lines of a file that somebody else keeps; V(kept) gives owner and permissions to
+            what is there, where O(files[].path) may be a pattern (*). What is not there is left out by both.
         type: str
-        choices: [file, directory, link, absent]
+        choices: [file, directory, link, absent, lines, kept]
         default: file
       content: {description: What a file holds., type: str}
       target: {description: Where a link leads., type: str}
-      owner: {description: Owner of a file or folder., type: str, default: root}
-      group: {description: Group of a file or folder., type: str, default: root}
+      lines:
+        description: >-
+          For V(lines). The first line that V(match) finds becomes V(line) and others that it finds go; without any, it
+          is added at the end. Without V(line) they only go.
+        type: list
+        elements: dict
+      owner: {description: "Owner of a file or folder; without, root, and for V(kept) whoever it is.", type: str}
+      group: {description: "Group of a file or folder; without, as for the owner.", type: str}
       mode: {description: "Permissions of a file or folder; without, V(0644) or V(0755).", type: raw}
       inside: {description: "Permissions of all that a folder holds already, as in C(u=rwX,g=rX,o=).", type: str}
       validate: {description: "Command that must accept a file before it counts; %s is the file.", type: str}
@@ -77,9 +87,10 @@ def _attributes(module: AnsibleModule, entry: dict[str, Any], changed: bool) -> 
     if module.check_mode and not Path(path).exists():
         return changed
     mode = entry["mode"] or ("0755" if entry["state"] == "directory" else "0644")
+    usual = None if entry["state"] == "kept" else "root"
     # The owner first: changing him would take special bits away again
-    changed = module.set_owner_if_different(path, entry["owner"], changed)
-    changed = module.set_group_if_different(path, entry["group"], changed)
+    changed = module.set_owner_if_different(path, entry["owner"] or usual, changed)
+    changed = module.set_group_if_different(path, entry["group"] or usual, changed)
     return bool(module.set_mode_if_different(path, mode, changed))
 
 
@@ -156,7 +167,43 @@ def remove(module: AnsibleModule, entry: dict[str, Any]) -> Difference | None:
     return {"before": kind, "after": "absent"}
 
 
-ACTIONS = {"file": write, "directory": make, "link": link, "absent": remove}
+def _with_line(text: list[str], match: str, line: str | None) -> list[str]:
+    """Return the lines of a file with `line` in place of what `match` finds, or at the end."""
+    found = [number for number, present in enumerate(text) if re.search(match, present)]
+    kept = [present for number, present in enumerate(text) if number not in found[1 if line is not None else 0 :]]
+    if line is None:
+        return kept
+    if not found:
+        return [*kept, line]
+    kept[found[0]] = line
+    return kept
+
+
+def edit(module: AnsibleModule, entry: dict[str, Any]) -> Difference | None:
+    """Bring single lines of a file to what they should be; its owner and permissions stay."""
+    path = Path(entry["path"])
+    if _kind(path) != "file":
+        return None
+    before = path.read_text()
+    lines = before.splitlines()
+    for change in entry["lines"]:
+        lines = _with_line(lines, change["match"], change.get("line"))
+    content = "".join(f"{line}\n" for line in lines)
+    status = path.stat()
+    names = {"owner": str(status.st_uid), "group": str(status.st_gid), "mode": f"{status.st_mode & 0o7777:04o}"}
+    return write(module, {**entry, **names, "state": "file", "content": content}) if content != before else None
+
+
+def keep(module: AnsibleModule, entry: dict[str, Any]) -> Difference | None:
+    """Give owner and permissions to what is there; a link is not followed."""
+    changed = []
+    for path in sorted(Path("/").glob(entry["path"].lstrip("/"))):
+        if not path.is_symlink() and _attributes(module, {**entry, "path": str(path)}, changed=False):
+            changed.append(str(path))
+    return {"before": "other owner or permissions: " + " ".join(changed), "after": "kept"} if changed else None
+
+
+ACTIONS = {"lines": edit, "kept": keep, "file": write, "directory": make, "link": link, "absent": remove}
 
 
 def main() -> None:
@@ -172,14 +219,19 @@ def main() -> None:
                     "state": {"type": "str", "choices": list(ACTIONS), "default": "file"},
                     "content": {"type": "str"},
                     "target": {"type": "str"},
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
+                    "lines": {"type": "list", "elements": "dict"},
+                    "owner": {"type": "str"},
+                    "group": {"type": "str"},
                     "mode": {"type": "raw"},
                     "inside": {"type": "str"},
                     "validate": {"type": "str"},
                     "backup": {"type": "bool", "default": False},
                 },
-                "required_if": [("state", "file", ["content"]), ("state", "link", ["target"])],
+                "required_if": [
+                    ("state", "file", ["content"]),
+                    ("state", "link", ["target"]),
+                    ("state", "lines", ["lines"]),
+                ],
             },
         },
         supports_check_mode=True,

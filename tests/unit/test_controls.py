@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from meentwerk import controls
 from meentwerk.errors import UsageError
 
@@ -14,6 +15,15 @@ RULES = [
     {"id": "AB-002", "references": ["cis:1.2", "bio2:8.9"]},
     {"id": "AB-003"},
 ]
+
+
+@pytest.fixture(autouse=True)
+def a_role(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    roles = tmp_path_factory.mktemp("roles")
+    (roles / "some/meta").mkdir(parents=True)
+    (roles / "some/meta/controls.yml").write_text(yaml.safe_dump({"controls": RULES}))
+    monkeypatch.setattr(FILTERS, "ROLES", roles)
+    FILTERS.rules_of.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -31,26 +41,31 @@ RULES = [
     ],
 )
 def test_which_rules_hold(skip: list[str], run: list[str], skipped: list[str], held: list[str]) -> None:
-    assert FILTERS.active_controls(RULES, skip, run, skipped) == held
+    assert FILTERS.active_controls("some", skip, run, skipped) == held
 
 
 def test_a_shared_task_has_the_names_of_all_its_rules() -> None:
-    assert FILTERS.control_tags(["AB-001", "AB-003"], RULES, []) == ["AB-001", "AB-003", "bio2:8.9", "cis:1.1"]
+    assert FILTERS.control_tags(["AB-001", "AB-003"], "some", []) == ["AB-001", "AB-003", "bio2:8.9", "cis:1.1"]
 
 
 def test_a_shared_task_is_not_skipped_with_one_of_its_rules() -> None:
-    tags = FILTERS.control_tags(["AB-001", "AB-002", "AB-003"], RULES, ["AB-001", "bio2:8.9"])
+    tags = FILTERS.control_tags(["AB-001", "AB-002", "AB-003"], "some", ["AB-001", "bio2:8.9"])
     assert tags == ["AB-003"]
     assert not {"AB-001", "bio2:8.9"} & set(tags)
 
 
 def test_a_task_whose_rules_are_all_skipped_never_runs() -> None:
-    assert FILTERS.control_tags(["AB-001"], RULES, ["AB-001"]) == ["never"]
+    assert FILTERS.control_tags(["AB-001"], "some", ["AB-001"]) == ["never"]
 
 
 def test_a_tag_that_is_no_rule_is_refused() -> None:
     with pytest.raises(Exception, match="no rule AB-009"):
-        FILTERS.control_tags(["AB-009"], RULES, [])
+        FILTERS.control_tags(["AB-009"], "some", [])
+
+
+def test_a_role_without_rules_is_refused() -> None:
+    with pytest.raises(Exception, match=r"other/meta/controls\.yml has no rules"):
+        FILTERS.active_controls("other", [], ["all"], [])
 
 
 def write(tmp_path: Path, text: str) -> Path:

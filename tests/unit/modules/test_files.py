@@ -164,3 +164,45 @@ def test_the_old_file_is_kept_where_asked(files: Files) -> None:
     assert [path.read_text() for path in files.folder.glob("a.*")] == ["old\n"]
     files({"path": "a", "content": "new\n", "backup": True})
     assert len(list(files.folder.glob("a.*"))) == 1
+
+
+def test_single_lines_of_a_file_that_somebody_else_keeps(files: Files) -> None:
+    place = files.folder / "login.defs"
+    place.write_text("# UMASK is for new files\nUMASK 022\nHOME yes\nUMASK 077\n#Storage=auto\nold\n")
+    place.chmod(0o640)
+    entry = {
+        "path": "login.defs",
+        "state": "lines",
+        "lines": [
+            {"match": r"^UMASK\b", "line": "UMASK 027"},
+            {"match": r"^#?Storage=", "line": "Storage=persistent"},
+            {"match": "^LAST", "line": "LAST 1"},
+            {"match": "^old$"},
+        ],
+    }
+    assert files(entry, check=True)["changed"]
+    assert "UMASK 022" in place.read_text()
+    assert files(entry)["written"] == ["login.defs"]
+    assert place.read_text() == "# UMASK is for new files\nUMASK 027\nHOME yes\nStorage=persistent\nLAST 1\n"
+    assert files.mode("login.defs") == "0o640"
+    assert not files(entry)["changed"]
+
+
+def test_lines_of_a_file_that_is_not_there_are_left_out(files: Files) -> None:
+    entry = {"path": "none", "state": "lines", "lines": [{"match": "a", "line": "a"}]}
+    assert not files(entry)["changed"]
+    assert not (files.folder / "none").exists()
+
+
+def test_what_is_there_gets_its_permissions_and_links_are_not_followed(files: Files) -> None:
+    for name in ("a.log", "b.log", "other"):
+        (files.folder / name).write_text(name)
+        (files.folder / name).chmod(0o644)
+    (files.folder / "c.log").symlink_to("other")
+    entry = {"path": "*.log", "state": "kept", "mode": "u-xs,g-xws,o-xwrt"}
+    assert files(entry, check=True)["changed"]
+    assert files.mode("a.log") == "0o644"
+    assert files(entry)["changed"]
+    assert [files.mode(name) for name in ("a.log", "b.log", "other")] == ["0o640", "0o640", "0o644"]
+    assert not files(entry)["changed"]
+    assert not files({"path": "*.none", "state": "kept", "mode": "0600"})["changed"]

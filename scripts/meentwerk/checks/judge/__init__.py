@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from meentwerk.checks.judge import controls, dns, headers, health, sockets, ssh, tls, units
+from meentwerk.checks.judge import cis, controls, dns, headers, health, lynis, sockets, ssh, tls, units
 from meentwerk.checks.model import Result
 
 Judgement = Callable[[Mapping[str, Any], Mapping[str, Any]], list[Result]]
@@ -17,4 +17,6 @@ JUDGES: Mapping[str, Judgement] = {
     "ssh": ssh.judge,
     "units": units.judge,
     "dns": dns.judge,
+    "cis": cis.judge,
+    "lynis": lynis.judge,
 }
