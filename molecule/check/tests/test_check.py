@@ -201,7 +201,8 @@ def mutated(host: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("mutated")
 def test_each_change_is_found_with_its_cure(tmp_path: Path) -> None:
-    outcome = Outcome(tmp_path)
+    # Drift of the whole site was asked above: here of one role, which takes seconds
+    outcome = Outcome(tmp_path, "-e", '{"check_controls_arguments": ["--tags", "nginx"]}')
     assert outcome.code != 0
     for name, (area, _, _, rules) in MUTATIONS.items():
         for rule in rules:
