@@ -36,7 +36,8 @@ def attempt(host: Host, password: str) -> int:
 
 def change(host: Host, password: str) -> bool:
     """Give the account another password, as root does; returns whether it was accepted."""
-    return host.run(f"printf '%s\\n%s\\n' '{password}' '{password}' | passwd {PERSON}").rc == 0
+    done: int = host.run(f"printf '%s\\n%s\\n' '{password}' '{password}' | passwd {PERSON}").rc
+    return done == 0
 
 
 @pytest.fixture

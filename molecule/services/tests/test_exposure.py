@@ -83,6 +83,14 @@ def test_what_speaks_by_sockets_alone_has_no_network(host: Host, name: str) -> N
     assert host.check_output(f"readlink /proc/{pid}/ns/net") != host.check_output("readlink /proc/1/ns/net")
 
 
+def test_a_database_that_others_ask_has_its_network(host: Host) -> None:
+    assert sandbox(services_networked=["postgresql"]).returncode == 0
+    pid = main_pid(host, "postgresql@17-main.service")
+    assert host.check_output(f"readlink /proc/{pid}/ns/net") == host.check_output("readlink /proc/1/ns/net")
+    assert sandbox().returncode == 0
+    assert json.loads(host.check_output("mastodon-run check"))["checks"]["database"]["ok"]
+
+
 def test_the_database_is_nobody_else_from_its_start(host: Host) -> None:
     pid = main_pid(host, "postgresql@17-main.service")
     assert host.user("postgres").uid == int(host.check_output(f"stat -c %u /proc/{pid}"))
