@@ -122,6 +122,6 @@ def test_another_server_that_delivers_meets_no_limit(host: Host) -> None:
 def test_a_flood_with_a_signature_is_refused_too(host: Host) -> None:
     rest(host)
     # From the cache, so that this host's two cores can ask faster than the limit
-    seen, _ = flood(host, "/public", 8000, until_refused=True, Signature="x")
+    seen, _ = flood(host, "/public?flood", 8000, until_refused=True, Signature="x")
     assert seen.get("429", 0) > 0, seen
     rest(host)

@@ -16,10 +16,9 @@ description:
   - Asks ss, systemd and sshd, and changes nothing. What one of them does not say stands as C(unknown) in its place.
 options:
   areas:
-    description: What to look at.
+    description: What to look at, of sockets, units and ssh.
     type: list
     elements: str
-    choices: [sockets, units, ssh]
     default: [sockets, units, ssh]
 author: Meentwerk contributors
 """
@@ -162,9 +161,11 @@ def look(areas: Iterable[str]) -> dict[str, Any]:
 
 def main() -> None:
     """Look, and tell."""
-    choices = ["sockets", "units", "ssh"]
-    arguments = {"areas": {"type": "list", "elements": "str", "choices": choices, "default": choices}}
-    module = AnsibleModule(arguments, supports_check_mode=True)
+    known = ["sockets", "units", "ssh"]
+    module = AnsibleModule({"areas": {"type": "list", "elements": "str", "default": known}}, supports_check_mode=True)
+    strange = [area for area in module.params["areas"] if area not in known]
+    if strange:
+        module.fail_json(msg=f"areas: there is no {strange[0]}. Choose of {', '.join(known)}.")
     module.exit_json(changed=False, **look(module.params["areas"]))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from meentwerk.checks import report
+from meentwerk.checks.probe import dns
 from meentwerk.checks.run import Report, run
 from meentwerk.console import Json, busy, note, say, show_json
 from meentwerk.errors import UsageError
@@ -63,15 +64,16 @@ def public(
         str, typer.Option(help="DNS server to ask: ADDRESS or ADDRESS:PORT.", show_default="this machine's")
     ] = "",
     mail_domain: Annotated[str, typer.Option(help="Domain of mail addresses.", show_default="the domain")] = "",
-    ca_file: Annotated[str, typer.Option(help="CA to trust beside this machine's.", show_default=False)] = "",
+    ca_file: Annotated[str, typer.Option(help="CA to trust instead of this machine's.", show_default=False)] = "",
     folder: Folder = None,
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
     """Look at a web site from outside: TLS, headers and DNS, with the records to add. Needs no inventory."""
+    asked = address or (dns.addresses(domain, resolver) if resolver else [])
     request: dict[str, Any] = {
         "host": domain, "areas": ["tls", "headers", "dns"], "measured": {}, "own_addresses": [], "scan": False,
-        "target": {"names": [domain], "addresses": address or [], "ca_file": ca_file}, "resolver": resolver,
+        "target": {"names": [domain], "addresses": asked, "ca_file": ca_file}, "resolver": resolver,
         "ssh": {"address": domain, "port": 22}, "controls": {"playbook": "", "sources": [], "arguments": []},
         "promise": {
             "tls": {"days_left": 14}, "headers": {"hsts_seconds": 31_536_000},

@@ -150,3 +150,9 @@ def test_security_txt_is_reached_by_name(resolver: Resolver, answers: dict[str, 
     measured = probe.measure([NAME], DOMAIN, ["s1"], resolver(GOOD))
     found = {it.id: it for it in judge.judge({**measured, **OUTSIDE, "security_txt": answers}, PROMISE)}
     assert found["DNS-010"].status is status
+
+
+def test_a_name_leads_where_the_given_resolver_says(resolver: Resolver) -> None:
+    assert probe.addresses(NAME, resolver(GOOD)) == ["192.0.2.11", "2001:db8::11"]
+    assert probe.addresses("other.example.test", resolver(GOOD)) == []
+    assert probe.addresses(NAME, "nonsense") == []

@@ -124,6 +124,15 @@ def reserved(name: str) -> bool:
     return any(name == zone or name.endswith(f".{zone}") for zone in RESERVED)
 
 
+def addresses(name: str, server: str) -> list[str]:
+    """Give a name's addresses by that resolver; none where it knows none or does not answer."""
+    try:
+        asker = Asker(server)
+        return [address for kind in ("A", "AAAA") for address in asker.ask(name, kind)[0]]
+    except (NoAnswerError, ValueError):
+        return []
+
+
 def measure(names: Sequence[str], mail_domain: str, selectors: Sequence[str], server: str = "") -> dict[str, Any]:
     """Ask for everything; {resolver, validates, names: {name: ...}, mail: {...}}, or {unknown: why, cure}."""
     cure = "Set check_resolver to a validating resolver that this controller reaches."

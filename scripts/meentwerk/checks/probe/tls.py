@@ -250,7 +250,7 @@ def _others(target: Target) -> dict[str, Any]:
 def measure(target: Target) -> dict[str, Any]:
     """Measure every address side by side; {address: facts}, and the certificates of further names."""
     if not target.addresses:
-        return {"unknown": "no address of the host is known", "cure": "Set check_addresses."}
+        return {"unknown": "no address of the host is known", "cure": "Have DNS lead there, or set check_addresses."}
     with ThreadPoolExecutor(len(target.addresses)) as pool:
         found = dict(zip(target.addresses, pool.map(partial(_one, target), target.addresses), strict=True))
     return {

@@ -92,7 +92,7 @@ def _one(target: Target, address: str) -> dict[str, Any]:
 def measure(target: Target) -> dict[str, Any]:
     """Ask at every address; {name, addresses: {address: facts or {unknown}}}."""
     if not target.addresses:
-        return {"unknown": "no address of the host is known", "cure": "Set check_addresses."}
+        return {"unknown": "no address of the host is known", "cure": "Have DNS lead there, or set check_addresses."}
     with ThreadPoolExecutor(len(target.addresses)) as pool:
         found = dict(zip(target.addresses, pool.map(partial(_one, target), target.addresses), strict=True))
     return {"name": target.names[0], "addresses": found}
