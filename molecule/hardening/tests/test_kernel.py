@@ -1,11 +1,12 @@
 """Kernel, network, modules and mounts: what is set now, and what the next boot will set."""
 
+import socket
+
 import pytest
 from testinfra.host import Host
 
 SETTINGS = {
     "kernel.kptr_restrict": "2",
-    "kernel.yama.ptrace_scope": "1",
     "kernel.randomize_va_space": "2",
     "kernel.unprivileged_bpf_disabled": "1",
     "fs.suid_dumpable": "0",
@@ -29,13 +30,18 @@ def test_a_setting_holds_now_and_after_the_next_boot(host: Host, name: str) -> N
     assert values[-1:] == [SETTINGS[name]]
 
 
+def test_a_setting_that_this_kernel_does_not_have_is_laid_down_for_one_that_has(host: Host) -> None:
+    assert "kernel.yama.ptrace_scope = 1" in host.file("/etc/sysctl.d/95-meentwerk-hardening.conf").content_string
+
+
 def test_every_interface_drops_impossible_senders(host: Host) -> None:
     assert set(host.check_output("cat /proc/sys/net/ipv4/conf/*/rp_filter").split()) == {"1"}
 
 
 def test_the_host_still_reaches_the_archive_and_is_reached_over_ipv6(host: Host) -> None:
     assert host.run("apt-get -qq update").rc == 0
-    assert host.run("curl -gsk -o /dev/null https://[fd87:6d65:656e::50:11]/ --resolve x:443:127.0.0.1").rc in {0, 35}
+    with socket.create_connection(("fd87:6d65:656e::50:11", 443), timeout=5):
+        pass
 
 
 @pytest.mark.parametrize("module", ["cramfs", "sctp", "rds", "tipc", "usb-storage", "firewire-core"])

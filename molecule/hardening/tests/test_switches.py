@@ -61,3 +61,11 @@ def test_a_wrong_value_is_refused_before_anything_changes(values: dict[str, obje
     assert done.returncode == 2
     assert said in " ".join(done.stdout.split())
     assert "changed=0" in done.stdout
+
+
+def test_what_a_cut_off_run_wrote_is_read_by_the_next(host: Host) -> None:
+    host.check_output("touch /etc/systemd/journald.conf /etc/rsyslog.d/10-meentwerk.conf")
+    since = host.check_output("systemctl show -P ActiveEnterTimestampMonotonic systemd-journald.service")
+    assert site("--tags", "hardening").returncode == 0
+    assert host.check_output("systemctl show -P ActiveEnterTimestampMonotonic systemd-journald.service") != since
+    assert "changed=0 " in site("--tags", "hardening").stdout

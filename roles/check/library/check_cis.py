@@ -16,6 +16,7 @@ options:
   place: {description: A folder for what OpenSCAP writes., type: path, required: true}
   content:
     {description: Where the rules may be. The first that is there is taken., type: list, elements: path, required: true}
+  trouble: {description: What kept the rules from being fetched., type: str, default: ""}
   values: {description: Parameters of the profile and what they are here., type: dict, default: {}}
   left_out: {description: Rules that a host of this kind cannot keep., type: list, elements: str, default: []}
 author: Meentwerk contributors
@@ -98,7 +99,8 @@ def measure(module: AnsibleModule) -> dict[str, Any]:
         return {"unknown": "OpenSCAP is not installed on the host", "cure": cure}
     content = next((path for path in module.params["content"] if Path(path).is_file()), None)
     if not content:
-        return {"unknown": "the host has no rules for Debian 13 (ssg-debian)", "cure": cure}
+        why = f": {trouble}" if (trouble := module.params["trouble"]) else ""
+        return {"unknown": f"the host has no rules for Debian 13 (ssg-debian){why}", "cure": cure}
     place = Path(module.params["place"])
     left_out = module.params["left_out"]
     (place / "tailoring.xml").write_text(tailoring(left_out, module.params["values"]))
@@ -110,7 +112,7 @@ def measure(module: AnsibleModule) -> dict[str, Any]:
             "unknown": f"OpenSCAP ended with {code}: {last}",
             "cure": "Run the same by hand on the host: oscap xccdf eval",
         }
-    return {**read_results(place / "results.xml"), "left_out": left_out}
+    return {**read_results(place / "results.xml"), "left_out": left_out, "values": module.params["values"]}
 
 
 def main() -> None:
@@ -119,6 +121,7 @@ def main() -> None:
         argument_spec={
             "place": {"type": "path", "required": True},
             "content": {"type": "list", "elements": "path", "required": True},
+            "trouble": {"type": "str", "default": ""},
             "values": {"type": "dict", "default": {}},
             "left_out": {"type": "list", "elements": "str", "default": []},
         },

@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Whole folders, each laid over as one; and folders in which a host may write most settings itself
 COPIED = ("vm", "fs", "kernel")
-COPIED_IN_PART = ("net/core", "net/netfilter")
+COPIED_IN_PART = ("net/core", "net/netfilter", "dev/tty")
 # Per host already, or facts about the kernel that no one sets
 KEPT_REAL = {
     "hostname", "domainname", "random", "overflowuid", "overflowgid", "cap_last_cap", "ns_last_pid", "osrelease",

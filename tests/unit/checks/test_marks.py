@@ -37,7 +37,11 @@ PROMISE = {"index": 88, "warnings": 0}
 @pytest.fixture
 def measured(tmp_path: Path) -> dict[str, Any]:
     (tmp_path / "results.xml").write_text(RESULTS)
-    return {**CIS.read_results(tmp_path / "results.xml"), "left_out": ["package_nginx_removed"]}
+    return {
+        **CIS.read_results(tmp_path / "results.xml"),
+        "left_out": ["package_nginx_removed"],
+        "values": {"var_a": "b"},
+    }
 
 
 def test_results_of_openscap_are_read_and_never_rounded_up(measured: dict[str, Any]) -> None:
@@ -61,6 +65,7 @@ def test_a_score_below_the_promise_fails_and_names_the_rules(measured: dict[str,
     assert results["CIS-001"].status == Status.FAIL
     assert results["CIS-101"].title == "Close a"
     assert results["CIS-002"].found == "package_nginx_removed"
+    assert results["CIS-003"].found == "var_a = b"
     assert cis.judge(measured, {"score": 91.9})[0].status == Status.PASS
 
 

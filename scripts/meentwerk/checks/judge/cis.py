@@ -7,7 +7,7 @@ from meentwerk.checks.model import Judge, Result, not_measured
 
 
 def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Result]:
-    """Compare `measured` (score 0 to 100, failed, left_out, version) with `promise` (score)."""
+    """Compare `measured` (score 0 to 100, failed, left_out, values, version) with `promise` (score)."""
     if "unknown" in measured:
         return not_measured("cis", measured)
     report = Judge("cis")
@@ -29,4 +29,7 @@ def judge(measured: Mapping[str, Any], promise: Mapping[str, Any]) -> list[Resul
             found=", ".join(measured["left_out"]),
             cure="",
         )
+    if measured["values"]:
+        found = ", ".join(f"{name} = {value}" for name, value in sorted(measured["values"].items()))
+        report.advise("CIS-003", "Parameters of the profile that are chosen here", found=found, cure="")
     return report.results
