@@ -103,7 +103,7 @@ def ssh(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def table(host: Host) -> str:
-    return str(host.check_output("nft --stateless list table inet meentwerk"))
+    return str(host.check_output("nft --stateless --terse list table inet meentwerk"))
 
 
 def ansible(playbook: str, **extra: object) -> subprocess.CompletedProcess[str]:
