@@ -54,6 +54,8 @@ class _Row:
     def __init__(self, row: Row, folder: Path, policy: Policy, allowed: Limits) -> None:
         self.row, self.folder, self.policy, self.allowed = row, folder, policy, allowed
         self.findings: list[Finding] = []
+        self.wrong = set(row.unread)
+        """Columns with which something is wrong: nothing more is said about them."""
 
     def complain(self, column: str, wrong: str, cure: str, *, warning: bool = False) -> None:
         self.findings.append(Finding(self.row.number, column, wrong, cure, warning))
@@ -62,19 +64,22 @@ class _Row:
         """Return the account, or none when something is wrong with it."""
         found: dict[str, Any] = {}
         for name, cell in self.row.cells.items():
+            if name in self.wrong:
+                continue
             try:
                 found[name] = self._cell(BY_NAME[name], cell)
             except Wrong as error:
                 self.complain(name, error.wrong, error.cure)
+                self.wrong.add(name)
         for column in BY_NAME.values():
-            if column.required and column.name not in self.row.cells:
+            if column.required and column.name not in self.row.cells and column.name not in self.wrong:
                 self.complain(column.name, "It is missing.", f"Write for example {column.example}")
         self._picture_texts()
         self._naming()
         self._mailbox()
         self._role(found)
         fields = self._fields()
-        if any(not finding.warning for finding in self.findings):
+        if self.row.unread or any(not finding.warning for finding in self.findings):
             return None
         return Account(row=self.row.number, fields=fields, **found)
 
@@ -143,7 +148,7 @@ class _Row:
 
     def _naming(self) -> None:
         department, name = self._department(), self.row.cells.get("username", "")
-        if not name:
+        if not name or "username" in self.wrong:
             return
         for wrong, cure in naming(name, department, self.policy):
             self.complain("username", wrong, cure)
@@ -156,6 +161,8 @@ class _Row:
         reason = self.row.cells.get("exception_reason")
         personal = bool(domain) and (domain in self.policy.personal_domains or values.is_personal(email))
         inside = not allowed or any(domain == one or domain.endswith(f".{one}") for one in allowed)
+        if "email" in self.wrong:
+            return
         if domain and not inside and not (personal and reason):
             wrong = f"The mailbox is outside the department's domains ({listed(allowed)})."
             self.complain(

@@ -11,9 +11,12 @@ from meentwerk.accounts.applying import Applying, Outcome, by_name
 from meentwerk.accounts.checks import Checked
 from meentwerk.accounts.credentials import Store, read_recipients, recipients
 from meentwerk.accounts.limits import Limits
+from meentwerk.accounts.over_api import WAITING, OverApi
+from meentwerk.accounts.pending import Pending
 from meentwerk.accounts.planning import Action, Step
 from meentwerk.accounts.policy import Policy
 from meentwerk.accounts.target import Target
+from meentwerk.api import read_token
 from meentwerk.batch import tootctl
 from meentwerk.console import Json, note, show_json, show_table
 from meentwerk.errors import MeentwerkError, UsageError
@@ -29,6 +32,17 @@ PolicyFile = Annotated[
     Path | None, typer.Option("--policy", help=f"The naming policy. Default: {policy.FILE_NAME} beside the list.")
 ]
 InstanceName = Annotated[str, typer.Option("--instance", help="Its name in the inventory.")]
+ServerName = Annotated[
+    str, typer.Option("--server", help="Instead: a server that Meentwerk does not run, by its address; over its API.")
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", help="With --server: file with a moderator's token. Default: MEENTWERK_TOKEN."),
+]
+Hours = Annotated[
+    float, typer.Option("--patience", help="With --server: hours to wait for rate limits (5 sign-ups in half an hour).")
+]
+Reason = Annotated[str, typer.Option("--reason", help="With --server: what its moderators read with each sign-up.")]
 Source = Annotated[
     Path | None,
     typer.Option("--inventory", "-i", envvar="ANSIBLE_INVENTORY", help="The inventory's folder, or its main file."),
@@ -81,8 +95,10 @@ def validate(
 def plan(
     listed: ListFile,
     *,
-    instance: InstanceName,
+    instance: InstanceName = "",
     inventory: Source = None,
+    server: ServerName = "",
+    token_file: TokenFile = None,
     policy_file: PolicyFile = None,
     ca_file: CaFile = None,
     vault_password_file: PasswordFiles = None,
@@ -91,10 +107,14 @@ def plan(
 ) -> None:
     """Show what would be created and changed, field by field, and what is in the way. Changes nothing."""
     rules = policy.load(policy_file, listed)
-    reach = _target(instance, inventory, ca_file, vault_password_file)
+    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file)
     checked = _checked(listed, rules, reach, as_json=as_json)
-    run = _applying(reach, rules, journal.state_folder(reach.domain, state), [], "credentials")
-    steps = planning.plan(checked.accounts, run.states(), run.journal.pictures, rules)
+    folder = journal.state_folder(reach.domain, state)
+    if reach.host is None:
+        steps = (other := _over_api(reach, rules, folder, [])).plan(checked.accounts, other.states())
+    else:
+        run = _applying(reach, rules, folder, [], "credentials")
+        steps = planning.plan(checked.accounts, run.states(), run.journal.pictures, rules)
     report.plan(steps, as_json=as_json)
     if any(step.action is not Action.UNCHANGED for step in steps):
         raise typer.Exit(Exit.FINDINGS)
@@ -111,8 +131,12 @@ Examples:
 def apply(
     listed: ListFile,
     *,
-    instance: InstanceName,
+    instance: InstanceName = "",
     inventory: Source = None,
+    server: ServerName = "",
+    token_file: TokenFile = None,
+    patience: Hours = 1.0,
+    reason: Reason = "",
     policy_file: PolicyFile = None,
     recipient: Recipients = None,
     first_access: FirstAccess = "credentials",
@@ -128,13 +152,20 @@ def apply(
     rules = policy.load(policy_file, listed)
     sealed = read_recipients(recipient or [])
     recipients(sealed)
-    reach = _target(instance, inventory, ca_file, vault_password_file)
+    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file)
     checked = _checked(listed, rules, reach, as_json=as_json)
     folder = journal.state_folder(reach.domain, state)
     with journal.only_run(folder, wait=wait):
+        exceptions.record(folder, checked.accounts)
+        if reach.host is None:
+            if delete or first_access == "mail":
+                raise UsageError("--delete and --first-access mail need bin/batch", "they work with --instance only")
+            reach.client.patience.seconds = patience * 3600
+            other = _over_api(reach, rules, folder, sealed, reason)
+            _report(other.run(other.plan(checked.accounts, other.states())), other.writes, as_json=as_json)
+            return
         run = _applying(reach, rules, folder, sealed, first_access)
         _apply(run, checked.accounts, reach, delete=delete, confirm=confirm, as_json=as_json)
-        exceptions.record(folder, checked.accounts)
 
 
 @app.command()
@@ -200,8 +231,31 @@ def _target(instance: str, inventory: Path | None, ca_file: Path | None, passwor
     return target.of_inventory(inventory, instance, ca_file, passwords)
 
 
+def _reach(
+    instance: str,
+    inventory: Path | None,
+    ca_file: Path | None,
+    passwords: list[str] | None,
+    server: str,
+    token_file: Path | None,
+) -> Target:
+    """Return an instance of the inventory, or another's server with a moderator's token."""
+    if bool(instance) == bool(server):
+        raise UsageError(
+            "which server?", "give --instance NAME, or --server ADDRESS for one that Meentwerk does not run"
+        )
+    if instance:
+        return _target(instance, inventory, ca_file, passwords)
+    return target.of_server(server, ca_file, read_token(token_file))
+
+
+def _over_api(reach: Target, rules: Policy, folder: Path, sealed: list[str], reason: str = "") -> OverApi:
+    store = Store(folder / "credentials", reach.client.server.url, recipients(sealed))
+    return OverApi(reach.client, rules, journal.Journal.open(folder), store, Pending(folder), reason)
+
+
 def _checked(listed: Path, rules: Policy, reach: Target | None, *, as_json: bool, always: bool = False) -> Checked:
-    """Check the list; end with exit 2 when something is wrong. Only a list that can be right asks the server its limits."""
+    """Check the list; end with exit 2 when something is wrong. Only a list without other problems asks for limits."""
     checked = checks.check(listed, rules, Limits())
     if reach is not None and not checks.check(listed, rules, _NONE).problems:
         checked = checks.check(listed, rules, reach.limits())
@@ -241,8 +295,14 @@ def _apply(run: Applying, accounts: list[Account], reach: Target, *, delete: boo
         _ask(gone, reach.domain, confirm)
         host = reach.host
         run.delete = (lambda name: tootctl(host, "accounts", "delete", name)) if host else None
-    outcomes = run.run(steps)
-    report.outcomes(outcomes, run.writes, as_json=as_json)
+    _report(run.run(steps), run.writes, as_json=as_json)
+
+
+def _report(outcomes: list[Outcome], writes: int, *, as_json: bool) -> None:
+    """Show what became of the accounts, and end with the code that says it."""
+    report.outcomes(outcomes, writes, as_json=as_json)
+    if any(outcome.outcome == WAITING for outcome in outcomes) and not any(o.outcome == "failed" for o in outcomes):
+        raise typer.Exit(Exit.FINDINGS)
     bad = [outcome for outcome in outcomes if outcome.outcome in {"failed", "conflict"}]
     if bad:
         raise typer.Exit(

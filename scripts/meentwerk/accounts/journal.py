@@ -70,7 +70,8 @@ class Journal:
     """Digest of the profile that was last set through an account's own token, where the server cannot be asked."""
     tokens: set[str] = field(default_factory=set)
     """Accounts for which a token may exist that was not revoked."""
-    attempts: set[str] = field(default_factory=set)
+    applications: dict[str, str] = field(default_factory=dict)
+    """Which attempt registered which application, by the server's number."""
 
     @classmethod
     def open(cls, folder: Path) -> "Journal":
@@ -108,6 +109,11 @@ class Journal:
         text = str(maker or "")
         return text.removeprefix(f"{MAKER} ") if text.startswith(f"{MAKER} ") else None
 
+    def maker_of(self, application: str) -> str | None:
+        """Return the maker's name of an application that one of our runs registered."""
+        attempt = self.applications.get(application)
+        return f"{MAKER} {attempt}" if attempt else None
+
     def write(self, step: str, names: Sequence[str] = (), **more: Any) -> None:  # noqa: ANN401  # JSON
         """Add a step; it is on the disk when this returns."""
         entry = {"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "attempt": self.attempt, "step": step, **more}
@@ -126,7 +132,6 @@ class Journal:
 
     def _remember(self, entry: Mapping[str, Any]) -> None:
         names = entry.get("names", [])
-        self.attempts.add(str(entry.get("attempt", "")))
         match entry.get("step"):
             case "tokens":
                 self.tokens.update(names)
@@ -136,5 +141,7 @@ class Journal:
                 for name, kinds in entry["pictures"].items():
                     known = self.pictures.setdefault(name, {})
                     known |= {kind: Known(**value) for kind, value in kinds.items()}
+            case "application":
+                self.applications[str(entry["application"])] = str(entry["attempt"])
             case "profile":
                 self.profiles[names[0]] = str(entry.get("digest", ""))

@@ -90,6 +90,8 @@ class _Recording:
     def request(self, *arguments: Any, **named: Any) -> requests.Response:  # noqa: ANN401
         """Send, without following to another address, and keep the answer."""
         named["allow_redirects"] = False
+        # Without one, requests would put a password of ~/.netrc in place of the token
+        named.setdefault("auth", lambda request: request)
         named["verify"] = self._session.verify
         answer = self._session.request(*arguments, **named)
         self._library.remember(answer)

@@ -28,6 +28,8 @@ class Row:
     number: int
     cells: dict[str, str]
     fields: list[tuple[str, str]] | None = None
+    unread: set[str] = field(default_factory=set)
+    """Columns of which it was said already what is wrong."""
 
 
 @dataclass
@@ -67,11 +69,11 @@ def read(file: Path) -> Listed:
 
 
 def _text(listed: Listed, raw: bytes) -> str | None:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:200]:
-        listed.complain(0, "", "The file is written in UTF-16, or is no text at all.", _SAVE)
-        return None
     if raw.startswith(b"PK\x03\x04"):
         listed.complain(0, "", "The file is a workbook, not CSV.", "In the spreadsheet program: Save as, CSV UTF-8.")
+        return None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
+        listed.complain(0, "", "The file is written in UTF-16, or is no text at all.", _SAVE)
         return None
     try:
         return raw.decode("utf-8-sig")
@@ -124,6 +126,9 @@ def _heading(listed: Listed, cells: list[str], row: int) -> list[str]:
     names = [re.sub(r"[\s-]+", "_", cell.strip().lower()) for cell in cells]
     while names and not names[-1]:
         names.pop()
+    if len(names) == 1 and names[0] not in known:
+        listed.complain(row, "", "The heading has one column only.", "Separate the cells by commas or semicolons.")
+        return names
     for number, name in enumerate(names):
         if not name:
             listed.complain(row, "", f"Column {number + 1} has no name.", "Name it, or take it out.")
@@ -134,8 +139,6 @@ def _heading(listed: Listed, cells: list[str], row: int) -> list[str]:
         elif names.index(name) != number:
             listed.complain(row, name, "The column stands there twice.", "Keep one of them.")
     missing = [column.name for column in BY_NAME.values() if column.required and column.name not in names]
-    if missing and len(names) == 1 and not listed.findings:
-        listed.complain(row, "", "The heading has one column only.", "Separate the cells by commas or semicolons.")
     for name in missing:
         listed.complain(row, name, "The column is missing.", "The first line names the columns; docs/accounts.md.")
     return names
@@ -147,11 +150,9 @@ def _csv_row(listed: Listed, columns: list[str], cells: list[str], row: int) -> 
         listed.complain(row, "", wrong, "Is a separator missing or too many, or a quotation mark not closed?")
         return
     found = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
-    for name, cell in found.items():
-        _check_characters(listed, row, name, cell)
-    listed.rows.append(
-        Row(row, {name: cell for name, cell in found.items() if name not in FIELD_COLUMNS}, _fields(listed, row, found))
-    )
+    unread = {name for name, cell in found.items() if _has_odd_character(listed, row, name, cell)}
+    cells_of = {name: cell for name, cell in found.items() if name not in FIELD_COLUMNS}
+    listed.rows.append(Row(row, cells_of, _fields(listed, row, found), unread))
 
 
 def _fields(listed: Listed, row: int, cells: dict[str, str]) -> list[tuple[str, str]] | None:
@@ -166,10 +167,11 @@ def _fields(listed: Listed, row: int, cells: dict[str, str]) -> list[tuple[str, 
     return pairs or None
 
 
-def _check_characters(listed: Listed, row: int, column: str, text: str) -> None:
+def _has_odd_character(listed: Listed, row: int, column: str, text: str) -> bool:
     if odd := INVISIBLE.search(text.replace("\r\n", "\n").replace("\r", "\n")):
         wrong = f"The cell has the invisible character U+{ord(odd[0]):04X}."
         listed.complain(row, column, wrong, "Type it anew; it came along with a copy.")
+    return bool(odd)
 
 
 def _yaml(listed: Listed, raw: bytes) -> None:
@@ -213,10 +215,12 @@ def _yaml_row(listed: Listed, document: Document, number: int, item: dict[str, A
         elif isinstance(value, str):
             if value.strip():
                 row.cells[name] = value.strip()
-                _check_characters(listed, line, name, value)
+                if _has_odd_character(listed, line, name, value):
+                    row.unread.add(name)
         elif value is not None:
             written = document.written.get(path, "")
             listed.complain(line, name, f"{quoted(written or type(value).__name__)} is no text.", "Put it in quotes.")
+            row.unread.add(name)
     listed.rows.append(row)
 
 

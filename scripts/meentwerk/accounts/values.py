@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from meentwerk.entries import values as entry_values
+from meentwerk.entries.names import punycode
 from meentwerk.entries.problem import Wrong, quoted
 
 USERNAME = re.compile(r"[a-z0-9_]+")
@@ -72,8 +73,7 @@ def https_address(value: str) -> str:
     if parts.username is not None:
         raise Wrong("The address has a user name or password in it.", f"Write https://{host}{parts.path}")
     if not host.isascii():
-        puny = ".".join(part.encode("idna").decode() for part in host.split("."))
-        raise Wrong(f"{quoted(value)} has letters outside a to z, which Mastodon does not verify.", f"Write {puny}")
+        raise Wrong(f"{quoted(value)} has letters outside a to z, which Mastodon does not verify.", punycode(host))
     return value
 
 
