@@ -241,9 +241,7 @@ def _reach(
 ) -> Target:
     """Return an instance of the inventory, or another's server with a moderator's token."""
     if bool(instance) == bool(server):
-        raise UsageError(
-            "which server?", "give --instance NAME, or --server ADDRESS for one that Meentwerk does not run"
-        )
+        raise UsageError("which server?", "give --instance NAME, or --server ADDRESS of one that is not Meentwerk's")
     if instance:
         return _target(instance, inventory, ca_file, passwords)
     return target.of_server(server, ca_file, read_token(token_file))

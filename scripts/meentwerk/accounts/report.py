@@ -9,6 +9,7 @@ from meentwerk.accounts.planning import Action, Step
 from meentwerk.console import note, say, show_json
 from meentwerk.entries.problem import printable, quoted
 
+_OF_EVERY_NEW_ONE = ("confirmed", "approved")
 _SIGN = {Action.CREATE: "+", Action.CHANGE: "~", Action.UNCHANGED: " ", Action.CONFLICT: "!", Action.DELETE: "-"}
 
 
@@ -17,6 +18,8 @@ def findings(checked: Checked, *, as_json: bool) -> None:
     if as_json:
         records = [finding.record() for finding in checked.findings]
         show_json({"file": str(checked.file), "accounts": len(checked.accounts), "findings": records})
+        for finding in checked.problems:
+            note(finding.text(checked.file))
         return
     for finding in checked.findings:
         say(finding.text(checked.file))
@@ -32,6 +35,7 @@ def plan(steps: Sequence[Step], *, as_json: bool) -> None:
     """Show each account with the fields that differ."""
     if as_json:
         show_json({"accounts": [_step(step) for step in steps], "counts": Counter(str(step.action) for step in steps)})
+        _tell([(step.account.username, step.reason) for step in steps if step.action is Action.CONFLICT])
         return
     for step in steps:
         if step.action is Action.UNCHANGED:
@@ -39,7 +43,8 @@ def plan(steps: Sequence[Step], *, as_json: bool) -> None:
         reason = f": {step.reason}" if step.reason else ""
         say(printable(f"{_SIGN[step.action]} {step.account.username}  {step.action}{reason}"))
         if step.action is Action.CREATE:
-            say(f"    {', '.join(difference.name for difference in step.differences)}")
+            names = [difference.name for difference in step.differences if difference.name not in _OF_EVERY_NEW_ONE]
+            say(f"    {', '.join(names) or 'no profile'}")
             continue
         for difference in step.differences:
             say(f"    {difference.name}: {_shown(difference.before)} -> {_shown(difference.after)}")
@@ -51,6 +56,8 @@ def outcomes(done: Sequence[Outcome], writes: int, *, as_json: bool) -> None:
     counts = Counter(outcome.outcome for outcome in done)
     if as_json:
         show_json({"writes": writes, "counts": counts, "accounts": [_outcome(outcome) for outcome in done]})
+        bad = [outcome for outcome in done if outcome.outcome in {"failed", "conflict"}]
+        _tell([(outcome.step.account.username, outcome.error) for outcome in bad])
         return
     for outcome in done:
         if outcome.outcome == "unchanged":
@@ -58,6 +65,12 @@ def outcomes(done: Sequence[Outcome], writes: int, *, as_json: bool) -> None:
         more = outcome.error or (f"first password in {outcome.credentials}" if outcome.credentials else "")
         say(printable(f"{outcome.step.account.username}: {outcome.outcome}{f': {more}' if more else ''}"))
     say(f"{_counts(counts)}; {writes} writes")
+
+
+def _tell(bad: Sequence[tuple[str, str]]) -> None:
+    """Say on stderr what is wrong, for who reads no JSON, such as a playbook's operator."""
+    for username, reason in bad:
+        note(printable(f"{username}: {reason}"))
 
 
 def _step(step: Step) -> dict[str, object]:

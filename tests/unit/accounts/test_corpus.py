@@ -4,7 +4,6 @@ import socket
 from pathlib import Path
 
 import pytest
-
 from meentwerk.cli import run
 
 FOLDER = Path(__file__).parents[2] / "bad-accounts"
