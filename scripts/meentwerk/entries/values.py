@@ -210,7 +210,9 @@ def list_path(value: str) -> str:
     """Check the path of a list of accounts: a file below the inventory's folder; empty where there is none."""
     shown = quoted(value)
     if value.startswith(("/", "~")) or ".." in value.split("/"):
-        raise Wrong(f"{shown} lies outside of the inventory.", "Write it as seen from there, such as accounts/tides.csv.")
+        raise Wrong(
+            f"{shown} lies outside of the inventory.", "Write it as seen from there, such as accounts/tides.csv."
+        )
     if not re.fullmatch(LIST_PATTERN, value):
         raise Wrong(f"{shown} is no list of accounts.", "Write a .csv or .yml file, such as accounts/tides.csv.")
     return value
