@@ -2,11 +2,14 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import lists
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 HOSTS = os.environ["MOLECULE_HOSTS"]
@@ -21,6 +24,11 @@ class Onboarding:
 
     folder: Path
     said: list[str] = field(default_factory=list)
+    mark: str = field(default_factory=lambda: lists.letters(random.randrange(10_000)))
+
+    def word(self, word: str) -> str:
+        """Return how names of this run's accounts begin: a host that lives on may have those of earlier ones."""
+        return word + self.mark
 
     @property
     def state(self) -> Path:

@@ -54,15 +54,15 @@ def signs_in(email: str, password: str) -> bool:
 
 
 def test_many_accounts_from_one_file_and_a_second_run_that_writes_nothing(onboarding: Onboarding, host: Host) -> None:
-    listed = lists.write(onboarding.folder, "many", MANY, pictures=20, profiles=40)
+    listed = lists.write(onboarding.folder, onboarding.word("many"), MANY, pictures=20, profiles=40)
     begin = time.monotonic()
     code, answer = onboarding.json("apply", str(listed))
     print(f"{MANY} accounts in {time.monotonic() - begin:.0f} s")
     assert (code, answer["counts"]) == (0, {"created": MANY})
-    found = states(host, "many")
+    found = states(host, onboarding.word("many"))
     assert len(found) == MANY
     assert all(state["confirmed"] and state["approved"] for state in found.values())
-    first = found[f"many{lists.letters(0)}"]
+    first = found[onboarding.word("many") + lists.letters(0)]
     assert first["display_name"] == "Office 0 ✓"
     assert first["avatar"]
     begin = time.monotonic()
@@ -73,16 +73,16 @@ def test_many_accounts_from_one_file_and_a_second_run_that_writes_nothing(onboar
 
 
 def test_a_first_password_works_and_its_file_is_private(onboarding: Onboarding) -> None:
-    name = f"many{lists.letters(3)}"
+    name = onboarding.word("many") + lists.letters(3)
     [password] = onboarding.passwords()[name]
-    assert signs_in("team3@many.example.org", password)
-    assert not signs_in("team3@many.example.org", password + "x")
+    assert signs_in(f"team3@{onboarding.word('many')}.example.org", password)
+    assert not signs_in(f"team3@{onboarding.word('many')}.example.org", password + "x")
     for path in (onboarding.state, *onboarding.state.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_killed_at_ten_random_moments_it_is_finished_without_a_double(onboarding: Onboarding, host: Host) -> None:
-    listed = lists.write(onboarding.folder, "kill", 30, pictures=10)
+    listed = lists.write(onboarding.folder, onboarding.word("kill"), 30, pictures=10)
     chance = random.Random(os.environ.get("MEENTWERK_TEST_SEED", time.time_ns()))
     length, killed = 4.0, 0
     for _ in range(KILLS):
@@ -100,13 +100,13 @@ def test_killed_at_ten_random_moments_it_is_finished_without_a_double(onboarding
     assert code == 0, said
     time.sleep(2)  # what was killed here may still have been at work on the host
     assert onboarding.json("apply", str(listed))[1]["writes"] == 0
-    found = states(host, "kill")
+    found = states(host, onboarding.word("kill"))
     assert len(found) == 30
     passwords = onboarding.passwords()
     assert {name: len(passwords[name]) for name in found} == dict.fromkeys(found, 1)
     for name in list(found)[::6]:
         assert signs_in(found[name]["email"], passwords[name][0]), name
-    assert tokens_left(host, "kill") == "0"
+    assert tokens_left(host, onboarding.word("kill")) == "0"
 
 
 def tokens_left(host: Host, prefix: str) -> str:
@@ -120,28 +120,28 @@ def tokens_left(host: Host, prefix: str) -> str:
 
 
 def test_of_two_runs_at_once_one_is_refused_or_waits(onboarding: Onboarding, host: Host) -> None:
-    listed = lists.write(onboarding.folder, "pair", 5)
+    listed = lists.write(onboarding.folder, onboarding.word("pair"), 5)
     first, second = onboarding.start("apply", str(listed)), onboarding.start("apply", str(listed))
     onboarding.said += [text for process in (first, second) for text in process.communicate(timeout=300)]
     assert sorted((first.returncode, second.returncode)) in ([0, 6], [0, 0])
-    listed = lists.write(onboarding.folder, "wait", 5)
+    listed = lists.write(onboarding.folder, onboarding.word("wait"), 5)
     first, second = (onboarding.start("apply", str(listed), "--wait", "--json") for _ in range(2))
     answers = [json.loads(process.communicate(timeout=300)[0]) for process in (first, second)]
     assert sorted((answer["writes"] > 0) for answer in answers) == [False, True]
-    assert len(states(host, "wait")) == 5
+    assert len(states(host, onboarding.word("wait"))) == 5
 
 
 def test_a_name_of_another_is_a_conflict(onboarding: Onboarding, host: Host) -> None:
-    listed = lists.write(onboarding.folder, "taken", 1)
-    batch(host, "accounts", {"username": f"taken{lists.letters(0)}", "email": "else@else.example"})
+    listed = lists.write(onboarding.folder, onboarding.word("taken"), 1)
+    batch(host, "accounts", {"username": onboarding.word("taken") + lists.letters(0), "email": "else@else.example"})
     code, said = onboarding.run("apply", str(listed))
     assert code == 3
     assert "another e-mail address" in said
-    assert states(host, "taken").popitem()[1]["email"] == "else@else.example"
+    assert states(host, onboarding.word("taken")).popitem()[1]["email"] == "else@else.example"
 
 
 def test_accounts_end_exported_and_are_deleted_only_after_a_typed_word(onboarding: Onboarding, host: Host) -> None:
-    name = f"pair{lists.letters(0)}"
+    name = onboarding.word("pair") + lists.letters(0)
     code, said = onboarding.run("offboard", name)
     assert code == 0, said
     assert states(host, name)[name]["disabled"] is True
@@ -155,7 +155,7 @@ def test_accounts_end_exported_and_are_deleted_only_after_a_typed_word(onboardin
 
 
 def test_status_for_a_spreadsheet_holds_no_formula(onboarding: Onboarding) -> None:
-    listed = lists.write(onboarding.folder, "pair", 5, department="=cmd|' /C calc'!A0")
+    listed = lists.write(onboarding.folder, onboarding.word("pair"), 5, department="=cmd|' /C calc'!A0")
     table = onboarding.folder / "status.csv"
     assert onboarding.run("status", str(listed), "--csv", str(table))[0] == 0
     text = table.read_text(encoding="utf-8-sig")
@@ -173,7 +173,7 @@ def moderator(onboarding: Onboarding, host: Host) -> Iterator[dict[str, str]]:
 
 
 def test_another_s_server_over_its_api_alone(onboarding: Onboarding, host: Host, moderator: dict[str, str]) -> None:
-    listed = lists.write(onboarding.folder, "else", 6, pictures=2)
+    listed = lists.write(onboarding.folder, onboarding.word("else"), 6, pictures=2)
     more = (*SERVER, "--state", str(onboarding.folder / "else-state"), "--patience", "0")
     (onboarding.folder / "else-state").mkdir(mode=0o700)
     assert onboarding.run("plan", str(listed), *more[:-2], **moderator)[0] == 3
@@ -184,12 +184,14 @@ def test_another_s_server_over_its_api_alone(onboarding: Onboarding, host: Host,
     code, answer = onboarding.json("apply", str(listed), *more, **moderator)
     assert (code, answer["counts"]) == (3, {"waiting": 6})
     for index in range(6):
-        host.check_output(f"mastodon-run tootctl accounts modify else{lists.letters(index)} --confirm")
+        host.check_output(
+            f"mastodon-run tootctl accounts modify {onboarding.word('else')}{lists.letters(index)} --confirm"
+        )
     host.check_output("mastodon-run tootctl cache clear")
     code, answer = onboarding.json("apply", str(listed), *more, **moderator)
     assert (code, answer["counts"]) == (0, {"changed": 6}), answer
     assert onboarding.json("apply", str(listed), *more, **moderator)[1]["writes"] == 0
-    found = states(host, "else")[f"else{lists.letters(0)}"]
+    found = states(host, onboarding.word("else"))[onboarding.word("else") + lists.letters(0)]
     assert found["display_name"] == "Office 0 ✓"
     assert found["avatar"]
     pending = json.loads((onboarding.folder / "else-state/pending.json").read_text())
@@ -214,7 +216,7 @@ def test_no_password_and_no_token_is_ever_said(
         return results
 
     monkeypatch.setattr(batch_module.HostBatch, "several", seen)
-    listed = lists.write(onboarding.folder, "quiet", 5, pictures=1)
+    listed = lists.write(onboarding.folder, onboarding.word("quiet"), 5, pictures=1)
     assert (
         run_here(
             ["accounts", "apply", str(listed), "--instance", INSTANCE, "-i", HOSTS, "--state", str(onboarding.state)]

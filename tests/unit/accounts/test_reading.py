@@ -77,12 +77,9 @@ def test_the_schema_takes_the_scenario_s_list_and_refuses_wrong_ones() -> None:
     schema = json.loads((ROOT / derived.SCHEMA).read_text())
     good = yaml.safe_load((ROOT / "molecule/accounts/lists/accounts.yml").read_text())
     jsonschema.validate(good, schema)
-    for wrong in (
-        {},
-        {"accounts": []},
-        {"accounts": [{"username": "a"}]},
-        {"accounts": [{**good["accounts"][0], "x": 1}]},
-    ):
+    odd = {**good["accounts"][0], "x": 1}
+    wrongs: tuple[object, ...] = ({}, {"accounts": []}, {"accounts": [{"username": "a"}]}, {"accounts": [odd]})
+    for wrong in wrongs:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
 
