@@ -38,7 +38,7 @@ class Onboarding:
     def argv(self, command: str, *arguments: str) -> list[str]:
         """Return the command line."""
         target = [] if "--server" in arguments else ["--instance", INSTANCE, "-i", HOSTS]
-        state = [] if command in {"status", "validate"} else ["--state", str(self.state)]
+        state = [] if command in {"status", "validate"} or "--state" in arguments else ["--state", str(self.state)]
         return [*CLI, command, *arguments, *target, *state]
 
     def start(self, command: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:

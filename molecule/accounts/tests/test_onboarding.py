@@ -133,11 +133,12 @@ def test_of_two_runs_at_once_one_is_refused_or_waits(onboarding: Onboarding, hos
 
 def test_a_name_of_another_is_a_conflict(onboarding: Onboarding, host: Host) -> None:
     listed = lists.write(onboarding.folder, onboarding.word("taken"), 1)
-    batch(host, "accounts", {"username": onboarding.word("taken") + lists.letters(0), "email": "else@else.example"})
+    name = onboarding.word("taken") + lists.letters(0)
+    batch(host, "accounts", {"username": name, "email": f"{name}@else.example"})
     code, said = onboarding.run("apply", str(listed))
     assert code == 3
     assert "another e-mail address" in said
-    assert states(host, onboarding.word("taken")).popitem()[1]["email"] == "else@else.example"
+    assert states(host, name)[name]["email"] == f"{name}@else.example"
 
 
 def test_accounts_end_exported_and_are_deleted_only_after_a_typed_word(onboarding: Onboarding, host: Host) -> None:
