@@ -103,7 +103,7 @@ module Meentwerk
         return if name.nil?
 
         redirect = Doorkeeper.configuration.native_redirect_uri
-        Doorkeeper::Application.find_by(name: name, owner: nil) ||
+        Doorkeeper::Application.find_by(name: name, owner_id: nil) ||
           Doorkeeper::Application.create!(name: name, redirect_uri: redirect, scopes: 'read')
       end
 
