@@ -88,7 +88,9 @@ module Meentwerk
         wanted = identity.slice('provider', 'uid')
         taken = Identity.find_by(wanted)
         return if taken && taken.user_id == user.id
-        raise ItemError, 'the identity belongs to another account' if taken
+        raise ItemError, 'the identity belongs to another account' if taken&.user_id
+
+        taken&.destroy! # left by a deleted account
 
         user.identities.where(provider: wanted['provider']).destroy_all
         Identity.create!(user: user, **wanted.symbolize_keys)
