@@ -25,6 +25,7 @@ LONG_FIRST = (
     "interrupted",
     "release_build",
     "check",
+    "accounts",
     "default",
     "mastodon",
     "certificate",

@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from meentwerk import demo, reference
+from meentwerk.accounts import cli as accounts
 from meentwerk.checks import cli as checks
 from meentwerk.console import note, say, show_error
 from meentwerk.embedded import cli as embedded_host
@@ -32,6 +33,7 @@ app = typer.Typer(
     help="Run Mastodon as public infrastructure.",
     epilog="""\b
 Examples:
+  meentwerk accounts plan tides.csv --instance tides -i inventories/x
   meentwerk check public social.example.org       TLS, headers and DNS, with the records to add
   meentwerk demo                                  two instances on this machine
   meentwerk embedded-host list                    hosts booted on this machine
@@ -45,6 +47,7 @@ Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 )
 
 COMMANDS = {
+    "accounts": accounts.app,
     "check": checks.app,
     "demo": demo.app,
     "embedded-host": embedded_host.app,

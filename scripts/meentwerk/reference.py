@@ -9,6 +9,7 @@ import typer
 import yaml
 
 from meentwerk import controls
+from meentwerk.accounts import derived as accounts
 from meentwerk.console import say
 from meentwerk.entries import derived
 from meentwerk.errors import MeentwerkError, UsageError
@@ -40,15 +41,18 @@ def _group() -> None:
 def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if the file is stale.")] = False,
 ) -> None:
-    """Write docs/variables.md and docs/controls.md from the roles, and all that is made from the model of the entry."""
-    for name, text in derived.files().items():  # the role instance's argument_specs among them, so before the roles
+    """Write docs/variables.md and docs/controls.md from the roles, and all that is made from the models of entries and accounts."""
+    for name, text in {
+        **derived.files(),
+        **accounts.files(),
+    }.items():  # the role instance's argument_specs among them, so before the roles
         _write(ROOT / name, text, check=check)
     _write(REFERENCE, render(ROOT / "roles"), check=check)
     _write(CONTROLS, controls.render(ROOT / "roles", ORDER), check=check)
 
 
 def _write(path: Path, text: str, *, check: bool) -> None:
-    current = path.read_text() if path.exists() else None
+    current = path.read_bytes().decode() if path.exists() else None
     name = path.relative_to(ROOT)
     if current == text:
         say(f"{name} is up to date")

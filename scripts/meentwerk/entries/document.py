@@ -61,6 +61,7 @@ class Document:
     odd_keys: set[Path_] = field(default_factory=set)
     commented: set[Path_] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    most: int = MOST_VALUES
 
     def place(self, path: Path_) -> Place:
         """Return the place of the value at a path, or of the nearest one around it."""
@@ -128,7 +129,7 @@ def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
         document.problems.append(bad)
         return
     try:
-        if problem := _refuse_structure(document.file, text, is_entry=is_entry):
+        if problem := _refuse_structure(document.file, text, document.most, is_entry=is_entry):
             document.problems.append(problem)
             return
         node = yaml.compose(text, Loader=LOADER)
@@ -182,7 +183,7 @@ def _refuse_cleverness(event: yaml.Event) -> tuple[str, str] | None:
     return None
 
 
-def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | None:
+def _refuse_structure(file: Path, text: str, most: int, *, is_entry: bool) -> Problem | None:
     """Look at the events alone, which needs no stack: depth, anchors, tags, documents, number of values."""
     depth = documents = count = 0
     sizes: dict[str, int] = {}
@@ -213,10 +214,10 @@ def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | Non
             name, before = open_anchors.pop()
             if name:
                 sizes[name] = count - before
-        if count > MOST_VALUES:
+        if count > most:
             return problem(
                 event,
-                f"The file stands for more than {MOST_VALUES} values.",
+                f"The file stands for more than {most} values.",
                 "Aliases (*name) multiply: write out what is meant.",
             )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

@@ -5,6 +5,7 @@ require_relative 'quiet'
 require_relative 'roles'
 require_relative 'rules'
 require_relative 'settings'
+require_relative 'states'
 require_relative 'tokens'
 
 module Meentwerk
@@ -14,7 +15,8 @@ module Meentwerk
       class Error < StandardError; end
 
       WORKERS = {
-        'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles
+        'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles,
+        'states' => States
       }.freeze
 
       def initialize(dry_run)
