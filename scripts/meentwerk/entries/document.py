@@ -47,6 +47,15 @@ class Unread(str):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a file may hold, and the page that says what it should."""
+
+    bytes: int
+    values: int = MOST_VALUES
+    guide: str = "docs/entry.md"
+
+
 @dataclass
 class Document:
     """A file as plain data, with the place of each key and value by its path, and what is wrong with it as a file."""
@@ -73,10 +82,11 @@ class Document:
         return self.keys.get(path) or self.place(path)
 
 
-def read(file: Path, root: Path, *, is_entry: bool) -> Document:
+def read(file: Path, root: Path, *, is_entry: bool, limits: Limits | None = None) -> Document:
     """Read a file of the inventory at `root`; problems stand in the document. OSError is one of them, too."""
     document = Document(file)
-    if problem := _refuse_file(file, root, ENTRY_BYTES if is_entry else OTHER_BYTES):
+    limits = limits or Limits(ENTRY_BYTES if is_entry else OTHER_BYTES)
+    if problem := _refuse_file(file, root, limits.bytes):
         document.problems.append(Problem(Place(file), "", *problem))
         return document
     try:
@@ -87,7 +97,7 @@ def read(file: Path, root: Path, *, is_entry: bool) -> Document:
             Problem(Place(file), "", f"The file cannot be read: {reason}.", "Check its owner and mode.")
         )
         return document
-    parse(document, raw, is_entry=is_entry)
+    parse(document, raw, is_entry=is_entry, limits=limits)
     return document
 
 
@@ -110,8 +120,9 @@ def _refuse_file(file: Path, root: Path, most: int) -> tuple[str, str] | None:
     return None
 
 
-def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
+def parse(document: Document, raw: bytes, *, is_entry: bool, limits: Limits | None = None) -> None:
     """Fill a document from the bytes of its file."""
+    limits = limits or Limits(OTHER_BYTES)
     text = _decode(document, raw)
     if text is None or text.startswith(VAULT_HEADER):
         if text is not None and is_entry:
@@ -128,14 +139,14 @@ def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
         document.problems.append(bad)
         return
     try:
-        if problem := _refuse_structure(document.file, text, is_entry=is_entry):
+        if problem := _refuse_structure(document.file, text, limits.values, is_entry=is_entry):
             document.problems.append(problem)
             return
         node = yaml.compose(text, Loader=LOADER)
         if node is not None:
             document.data = _Builder(document, text, is_entry=is_entry).build(node, ())
     except yaml.MarkedYAMLError as error:
-        document.problems.append(explain(document.file, text, error))
+        document.problems.append(explain(document.file, text, error, limits.guide))
     except yaml.YAMLError as error:
         document.problems.append(Problem(Place(document.file), "", "This is no YAML.", str(error).splitlines()[0]))
 
@@ -182,7 +193,7 @@ def _refuse_cleverness(event: yaml.Event) -> tuple[str, str] | None:
     return None
 
 
-def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | None:
+def _refuse_structure(file: Path, text: str, most: int, *, is_entry: bool) -> Problem | None:
     """Look at the events alone, which needs no stack: depth, anchors, tags, documents, number of values."""
     depth = documents = count = 0
     sizes: dict[str, int] = {}
@@ -213,10 +224,10 @@ def _refuse_structure(file: Path, text: str, *, is_entry: bool) -> Problem | Non
             name, before = open_anchors.pop()
             if name:
                 sizes[name] = count - before
-        if count > MOST_VALUES:
+        if count > most:
             return problem(
                 event,
-                f"The file stands for more than {MOST_VALUES} values.",
+                f"The file stands for more than {most} values.",
                 "Aliases (*name) multiply: write out what is meant.",
             )
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

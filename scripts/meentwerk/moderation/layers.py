@@ -1,0 +1,176 @@
+"""Layers read from their files: everything that is wrong at once, each with file, line, cause and cure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from meentwerk.entries import values
+from meentwerk.entries.document import Document, Limits, Path_, read
+from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted
+from meentwerk.moderation.model import Layer
+from meentwerk.moderation.sections import LISTS, RULES
+
+LIMITS = Limits(bytes=16 * 1024 * 1024, values=1_000_000, guide="docs/moderation.md")
+WANTED = {
+    "string_type": "a text", "list_type": "a list", "model_type": "a group of keys", "dict_type": "a group of keys",
+    "bool_type": "true or false", "int_type": "a whole number", "date_type": "a day", "datetime_type": "a moment",
+    "model_attributes_type": "a group of keys",
+}  # fmt: skip
+EXAMPLES = {
+    "layer": "organisation", "owner": "Trust and safety team", "reason": "Spam wave of May, ticket 1234",
+    "domain": "spam.example", "ip": "192.0.2.0/24", "hash": "64 characters of 0-9 and a-f", "text": "Be kind.",
+    "name": "partner-list", "mode": "approval", "value": "true", "guard": "severed-follows", "what": "spam.example",
+}  # fmt: skip
+# What names an entry in each list; the same name twice in one file is a slip
+KEYS = {**{section.name: section.key for section in LISTS}, RULES.name: "text", "settings": "name", "sources": "name"}
+KEYS["canonical_email_blocks"] = "hash"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFile:
+    """A layer and where its parts stand."""
+
+    layer: Layer
+    document: Document
+
+    def place(self, *path: str | int) -> Place:
+        """Return where a part of the layer stands."""
+        return self.document.place(path)
+
+    def line(self, *path: str | int) -> str:
+        """Return where a part stands, as a person reads it: organisation.yml:12."""
+        place = self.place(*path)
+        return f"{place.file.name}:{place.line}"
+
+
+def load(files: Sequence[Path]) -> tuple[list[LayerFile], list[Problem]]:
+    """Read layers in their order; a layer that is not right is left out and its problems are told."""
+    layers: list[LayerFile] = []
+    problems: list[Problem] = []
+    for file in files:
+        layer, found = load_one(file)
+        problems += found
+        if layer is None:
+            continue
+        twin = next((other for other in layers if other.layer.layer == layer.layer.layer), None)
+        if twin:
+            wrong = f"The layer {quoted(layer.layer.layer)} was read already, from {twin.document.file.name}."
+            problems.append(Problem(layer.place("layer"), "layer", wrong, "Give every layer a name of its own."))
+        layers.append(layer)
+    return layers, problems
+
+
+def load_one(file: Path) -> tuple[LayerFile | None, list[Problem]]:
+    """Read one layer."""
+    document = read(file, file.resolve().parent, is_entry=True, limits=LIMITS)
+    if document.problems:
+        return None, document.problems
+    if not isinstance(document.data, dict):
+        wrong = "The file is empty." if document.data is None else "The file holds no group of keys."
+        cure = "Begin with «layer: NAME» and «owner: TEAM»; see docs/moderation.md."
+        return None, [Problem(Place(file, 1, 1), "", wrong, cure)]
+    try:
+        layer = Layer.model_validate(document.data)
+    except ValidationError as error:
+        return None, _explained(document, error.errors(include_url=False))
+    problems = list(_twice(document, layer))
+    return LayerFile(layer, document), problems
+
+
+def _explained(document: Document, details: list[ErrorDetails]) -> list[Problem]:
+    unknown = {detail["loc"] for detail in details if detail["type"] == "extra_forbidden"}
+    problems = []
+    for detail in details:
+        path = tuple(step for step in detail["loc"] if step != "[key]")
+        if detail["type"] == "missing" and _misspelt(path, unknown):
+            continue
+        wrong, cure = _words(document, detail, path)
+        about_key = detail["type"] == "extra_forbidden"
+        place = document.key_place(path) if about_key else document.place(path)
+        problems.append(Problem(place, field(path), wrong, cure))
+    return problems
+
+
+def _misspelt(path: Path_, unknown: set[tuple[int | str, ...]]) -> bool:
+    """Say whether the missing key stands there after all, with a slip in it: that is the one thing to say."""
+    return any(loc[:-1] == path[:-1] and nearest(str(loc[-1]), [str(path[-1])]) for loc in unknown)
+
+
+def _words(document: Document, detail: ErrorDetails, path: Path_) -> tuple[str, str]:
+    kind, value = detail["type"], detail["input"]
+    context: dict[str, Any] = detail.get("ctx", {})
+    example = f"For example: {EXAMPLES.get(str(path[-1]), 'see docs/moderation.md')}" if path else ""
+    match kind:
+        case "wrong":
+            return context["wrong"], context["cure"]
+        case "missing":
+            return f"{path[-1]} is missing.", f"Add it. {example}"
+        case "extra_forbidden":
+            known = sorted(_known(path[:-1]))
+            near = nearest(str(path[-1]), known)
+            return (
+                f"{quoted(str(path[-1]))} is no key here.",
+                f"Did you mean {near}?" if near else f"Write {listed(known)}.",
+            )
+        case "literal_error":
+            near = nearest(str(value), [choice.strip("'") for choice in context["expected"].split(" or ")])
+            choices = context["expected"].replace("'", "")
+            return f"{quoted(value)} is none of the choices.", f"Did you mean {near}?" if near else f"Write {choices}."
+        case "string_too_long":
+            return f"It has {len(value)} characters; {context['max_length']} are allowed.", "Shorten it."
+        case "string_too_short":
+            return "It is empty.", example
+        case "greater_than_equal" | "less_than_equal":
+            limit = context.get("ge", context.get("le"))
+            word = "at least" if "ge" in context else "at most"
+            return f"{quoted(value)} is out of range.", f"Write {word} {limit}."
+        case "string_pattern_mismatch":
+            return f"{quoted(value)} is written in a way that cannot be right here.", example
+        case _ if kind in WANTED:
+            shown = values.kind(value) if isinstance(value, dict | list) else quoted(document.written.get(path, value))
+            cure = (
+                f'Put it in quotes: "{document.written[path]}"'
+                if WANTED[kind] == "a text" and path in document.written
+                else example
+            )
+            return f"{shown} stands here; {WANTED[kind]} is wanted.", cure
+    return f"{quoted(value)} does not fit: {detail['msg']}.", example
+
+
+def _known(path: Path_) -> set[str]:
+    """Return the keys that the model has at a path."""
+    model: type[BaseModel] | None = Layer
+    for step in path:
+        if isinstance(step, int) or model is None:
+            continue
+        info = model.model_fields.get(step)
+        model = _model_in(info.annotation) if info else None
+    return set(model.model_fields) if model else set()
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)
+
+
+def field(path: Path_) -> str:
+    """Return how a person names a place: domain_blocks, item 3, severity."""
+    return ", ".join(f"item {step + 1}" if isinstance(step, int) else str(step) for step in path)
+
+
+def _twice(document: Document, layer: Layer) -> Iterator[Problem]:
+    for section, key in KEYS.items():
+        first: dict[str, int] = {}
+        for number, item in enumerate(getattr(layer, section)):
+            name = getattr(item, key)
+            if name in first:
+                line = document.place((section, first[name])).line
+                wrong = f"{quoted(name)} stands in this layer twice; the first is in line {line}."
+                cure = "Keep one of them; a later layer may change it."
+                yield Problem(document.place((section, number, key)), field((section, number, key)), wrong, cure)
+            first.setdefault(name, number)
