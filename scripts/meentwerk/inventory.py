@@ -1,7 +1,7 @@
 """An Ansible inventory, its variables and its vault, read by Ansible's own library: a playbook sees the same."""
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -168,6 +168,20 @@ class Inventory:
             return Templar(loader=self._loader, variables=variables).template(variables[variable])
         except AnsibleError as error:
             raise UsageError(f"{host}: cannot evaluate {variable}: {error}", _see_ansible(self.folder, host)) from error
+
+    def evaluated(self, host: str, names: Iterable[str]) -> dict[str, Any]:
+        """Return those of the variables `names` that are set for `host`, with templates evaluated."""
+        from ansible.errors import AnsibleError  # noqa: PLC0415
+        from ansible.template import Templar  # noqa: PLC0415
+
+        variables = self._of(host)
+        templar = Templar(loader=self._loader, variables=variables)
+        try:
+            return {name: templar.template(variables[name]) for name in names if name in variables}
+        except AnsibleError as error:
+            raise UsageError(
+                f"{host}: cannot evaluate its variables: {error}", _see_ansible(self.folder, host)
+            ) from error
 
     def _of(self, host: str) -> dict[str, Any]:
         found = self._manager.get_host(host)
