@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from . import batch_items, batch_roles, logs
+from . import batch_items, batch_moderation, batch_roles, logs
 from .config import Config, run
 from .db import sessions
 
@@ -24,6 +24,7 @@ WORKERS: dict[str, Worker] = {
     "rules": batch_items.rules,
     "tokens": batch_items.tokens,
     "roles": batch_roles.roles,
+    "moderation": batch_moderation.moderate,
 }
 
 
@@ -50,6 +51,7 @@ def _run(config: Config, name: str) -> int:
                 session.rollback()
             else:
                 session.commit()
+                session.info.get("after_commit", lambda: None)()
     except SQLAlchemyError as error:
         sys.stderr.write(f"bin/batch {name}: the database refused: {type(error).__name__}; nothing was changed\n")
         return 1

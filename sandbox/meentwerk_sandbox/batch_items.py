@@ -12,7 +12,7 @@ from .clock import now
 from .config import Config
 from .kinds import Json
 from .lookup import find
-from .models import Account, Application, Role, Rule, User
+from .models import Account, Application, Role, Rule, RuleTranslation, User
 
 NATIVE_REDIRECT = "urn:ietf:wg:oauth:2.0:oob"
 
@@ -28,7 +28,12 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "locale": ((str, type(None)), False),
     },
     "settings": {"name": ((str,), True), "value": ((object,), True)},
-    "rules": {"text": ((str,), True), "hint": ((str, type(None)), False)},
+    "rules": {
+        "text": ((str,), True),
+        "hint": ((str, type(None)), False),
+        # language -> {text, hint}; without it, translations stay as they are
+        "translations": ((dict, type(None)), False),
+    },
     "tokens": {"username": ((str,), True), "application": ((str,), True), "scopes": ((str, list), True)},
     "roles": {
         "name": ((str,), True),
@@ -37,6 +42,14 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "highlighted": ((bool,), False),
         "position": ((int,), False),
         "require_2fa": ((bool,), False),
+    },
+    "moderation": {
+        "action": ((str,), True),
+        "section": ((str,), True),
+        "key": ((str, type(None)), False),
+        "keys": ((list,), False),
+        "fields": ((dict,), False),
+        "by": ((str, type(None)), False),
     },
 }
 # Two items for one of these would undo each other at every run
@@ -181,14 +194,20 @@ def rules(session: Session, _config: Config, items: list[dict[str, Any]]) -> lis
         if len(text) > limits.RULE:
             results.append(result(text, "failed", f"Text is too long (maximum is {limits.RULE} characters)"))
             continue
+        if problem := _translations_problem(item.get("translations")):
+            results.append(result(text, "failed", problem))
+            continue
         same = next((rule for rule in kept if rule.text == text), None)
         if same is None:
-            session.add(Rule(text=text, hint=hint, priority=priority))
+            made = Rule(text=text, hint=hint, priority=priority)
+            session.add(made)
+            _translate(made, item.get("translations"))
             results.append(result(text, "created"))
             continue
         kept.remove(same)
         changed = (same.hint, same.priority) != (hint, priority)
         same.hint, same.priority = hint, priority
+        changed |= _translate(same, item.get("translations"))
         results.append(result(text, "updated" if changed else "unchanged"))
     if any(result["outcome"] == "failed" for result in results):
         return results  # half a list of rules must not retire the other half
@@ -196,6 +215,40 @@ def rules(session: Session, _config: Config, items: list[dict[str, Any]]) -> lis
         rule.deleted_at = now()
         results.append(result(rule.text, "deleted"))
     return results
+
+
+def _translations_problem(translations: dict[str, Any] | None) -> str | None:
+    """Why translations cannot be stored (RuleTranslation); None when they can."""
+    for language, words in (translations or {}).items():
+        if not isinstance(words, dict) or set(words) - {"text", "hint"}:
+            return f"translations.{language} must hold text and hint"
+        text, hint = words.get("text"), words.get("hint")
+        if not isinstance(text, str) or not text.strip():
+            return f"translations.{language}: Text can't be blank"
+        if len(text.strip()) > limits.RULE:
+            return f"translations.{language}: Text is too long (maximum is {limits.RULE} characters)"
+        if not isinstance(hint, str | None):
+            return f"translations.{language}.hint must be text"
+    return None
+
+
+def _translate(rule: Rule, translations: dict[str, Any] | None) -> bool:
+    """Bring a rule's translations in line; whether anything changed. None leaves them alone."""
+    if translations is None:
+        return False
+    wanted = {code: (it["text"].strip(), (it.get("hint") or "").strip()) for code, it in translations.items()}
+    there = {it.language: (it.text, it.hint) for it in rule.translations}
+    if wanted == there:
+        return False
+    for it in list(rule.translations):
+        if it.language not in wanted:
+            rule.translations.remove(it)
+        else:
+            it.text, it.hint = wanted[it.language]
+    for code, (text, hint) in wanted.items():
+        if code not in there:
+            rule.translations.append(RuleTranslation(language=code, text=text, hint=hint))
+    return True
 
 
 def tokens(session: Session, _config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

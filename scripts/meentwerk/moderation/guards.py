@@ -1,7 +1,7 @@
 """What no plan may do unless somebody lets it, on purpose and by name. Pure functions."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -70,15 +70,15 @@ def _hit(key: str, protected: Iterable[str]) -> str | None:
 
 
 @cache
-def _suffixes():  # type: ignore[no-untyped-def]  # noqa: ANN202  # the library ships no types
-    from publicsuffixlist import PublicSuffixList  # type: ignore[import-untyped]  # noqa: PLC0415  # loads a large table
+def _suffixes() -> Callable[[str], bool]:
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  # loads a large table
 
-    return PublicSuffixList()
+    return PublicSuffixList().is_public
 
 
 def is_public_suffix(name: str) -> bool:
     """Say whether anybody can register below the name: a single label, co.uk, a hoster's domain."""
-    return "." not in name or bool(_suffixes().is_public(name))
+    return "." not in name or _suffixes()(name)
 
 
 def _addresses(key: str, rules: GuardRules) -> Iterator[Refusal]:

@@ -1,5 +1,6 @@
 """Layers read from their files: everything that is wrong at once, each with file, line, cause and cure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,12 @@ EXAMPLES = {
     "name": "partner-list", "mode": "approval", "value": "true", "guard": "severed-follows", "what": "spam.example",
 }  # fmt: skip
 # What names an entry in each list; the same name twice in one file is a slip
-KEYS = {**{section.name: section.key for section in LISTS}, RULES.name: "text", "settings": "name", "sources": "name"}
+KEYS: dict[str, str] = {
+    **{section.name: section.key for section in LISTS},
+    RULES.name: "text",
+    "settings": "name",
+    "sources": "name",
+}
 KEYS["canonical_email_blocks"] = "hash"
 
 
@@ -101,44 +107,42 @@ def _misspelt(path: Path_, unknown: set[tuple[int | str, ...]]) -> bool:
 
 
 def _words(document: Document, detail: ErrorDetails, path: Path_) -> tuple[str, str]:
+    """Return what is wrong and what would be right, in the words of whoever wrote the layer."""
     kind, value = detail["type"], detail["input"]
     context: dict[str, Any] = detail.get("ctx", {})
-    example = f"For example: {EXAMPLES.get(str(path[-1]), 'see docs/moderation.md')}" if path else ""
+    wrong = f"{quoted(value)} does not fit: {detail['msg']}."
+    cure = example = f"For example: {EXAMPLES.get(str(path[-1]), 'see docs/moderation.md')}" if path else ""
     match kind:
         case "wrong":
-            return context["wrong"], context["cure"]
+            wrong, cure = context["wrong"], context["cure"]
         case "missing":
-            return f"{path[-1]} is missing.", f"Add it. {example}"
+            wrong, cure = f"{path[-1]} is missing.", f"Add it. {example}"
         case "extra_forbidden":
             known = sorted(_known(path[:-1]))
             near = nearest(str(path[-1]), known)
-            return (
-                f"{quoted(str(path[-1]))} is no key here.",
-                f"Did you mean {near}?" if near else f"Write {listed(known)}.",
-            )
+            wrong = f"{quoted(str(path[-1]))} is no key here."
+            cure = f"Did you mean {near}?" if near else f"Write {listed(known)}."
         case "literal_error":
-            near = nearest(str(value), [choice.strip("'") for choice in context["expected"].split(" or ")])
             choices = context["expected"].replace("'", "")
-            return f"{quoted(value)} is none of the choices.", f"Did you mean {near}?" if near else f"Write {choices}."
+            near = nearest(str(value), re.split(r", | or ", choices))
+            wrong = f"{quoted(value)} is none of the choices."
+            cure = f"Did you mean {near}?" if near else f"Write {choices}."
         case "string_too_long":
-            return f"It has {len(value)} characters; {context['max_length']} are allowed.", "Shorten it."
+            wrong, cure = f"It has {len(value)} characters; {context['max_length']} are allowed.", "Shorten it."
         case "string_too_short":
-            return "It is empty.", example
+            wrong = "It is empty."
         case "greater_than_equal" | "less_than_equal":
-            limit = context.get("ge", context.get("le"))
-            word = "at least" if "ge" in context else "at most"
-            return f"{quoted(value)} is out of range.", f"Write {word} {limit}."
+            least = "ge" in context
+            wrong = f"{quoted(value)} is out of range."
+            cure = f"Write at {'least' if least else 'most'} {context['ge' if least else 'le']}."
         case "string_pattern_mismatch":
-            return f"{quoted(value)} is written in a way that cannot be right here.", example
+            wrong = f"{quoted(value)} is written in a way that cannot be right here."
         case _ if kind in WANTED:
-            shown = values.kind(value) if isinstance(value, dict | list) else quoted(document.written.get(path, value))
-            cure = (
-                f'Put it in quotes: "{document.written[path]}"'
-                if WANTED[kind] == "a text" and path in document.written
-                else example
-            )
-            return f"{shown} stands here; {WANTED[kind]} is wanted.", cure
-    return f"{quoted(value)} does not fit: {detail['msg']}.", example
+            written = document.written.get(path)
+            shown = values.kind(value) if isinstance(value, dict | list) else quoted(written or value)
+            wrong = f"{shown} stands here; {WANTED[kind]} is wanted."
+            cure = f'Put it in quotes: "{written}"' if WANTED[kind] == "a text" and written else example
+    return wrong, cure
 
 
 def _known(path: Path_) -> set[str]:

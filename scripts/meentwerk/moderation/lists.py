@@ -1,7 +1,7 @@
-"""Lists of blocked domains that others publish, in every shape that is about; a bad row is told, and never stops the rest.
+"""Lists of blocked domains that others publish, in every shape there is; a bad row is told and never stops the rest.
 
-Shapes: Mastodon's CSV export (columns begin with #), the CSV of fediblockhole and of administrators' spreadsheets, the JSON
-of Mastodon's API, public and admin, RapidBlock as CSV (bare domains) and JSON, and a plain list of domains.
+Shapes: Mastodon's CSV export (columns begin with #), the CSV of fediblockhole and of administrators' spreadsheets, the
+JSON of Mastodon's API, public and admin, RapidBlock as CSV (bare domains) and JSON, and a plain list of domains.
 """
 
 import csv
@@ -55,8 +55,8 @@ class BlockList:
         except Obfuscated:
             self.obfuscated += 1
             return
-        except Wrong as wrong:
-            self.problems.append(Problem(Place(file, line, 1 if line else 0), "", wrong.wrong, wrong.cure))
+        except Wrong as error:
+            self.problems.append(Problem(Place(file, line, 1 if line else 0), "", error.wrong, error.cure))
             return
         known = self.entries.get(entry.domain)
         if known is None or STRICTNESS[entry.severity] > STRICTNESS[known.severity]:
@@ -64,7 +64,7 @@ class BlockList:
 
 
 def parse(text: str, file: Path, origin: str, shape: str = "auto", default: str = "suspend") -> BlockList:
-    """Read a list; `default` is the severity of what the list does not rate. `file` is where problems are said to be."""
+    """Read a list; `default` is the severity of what it does not rate. `file` is where problems are said to be."""
     found = BlockList(origin)
     shape = _shape(text) if shape == "auto" else shape
     try:
@@ -74,8 +74,8 @@ def parse(text: str, file: Path, origin: str, shape: str = "auto", default: str 
             _domains(found, text, file, default)
         else:
             _csv(found, text, file, default)
-    except Wrong as wrong:
-        found.problems.append(Problem(Place(file), "", wrong.wrong, wrong.cure))
+    except Wrong as error:
+        found.problems.append(Problem(Place(file), "", error.wrong, error.cure))
     except csv.Error as error:
         found.problems.append(Problem(Place(file), "", f"This is no CSV: {error}.", "Save it again as CSV in UTF-8."))
     if not found.entries and not found.problems and not found.obfuscated and text.strip():
@@ -183,8 +183,10 @@ def _entry(row: Mapping[str, Any], line: int, default: str) -> Listed:
         names.domain(name.removeprefix("*.")),
         severity,
         line,
-        *(_flag(row, flag) for flag in FLAGS),
-        public_comment=_text(row, "public_comment") or _text(row, "comment") or _text(row, "reason"),
+        _flag(row, "reject_media"),
+        _flag(row, "reject_reports"),
+        _flag(row, "obfuscate"),
+        _text(row, "public_comment") or _text(row, "comment") or _text(row, "reason"),
     )
 
 

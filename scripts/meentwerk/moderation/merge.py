@@ -1,7 +1,7 @@
 """Layers and lists become one policy: pure functions, and the same result whatever the order of the lists.
 
-Lists first: each domain that enough of them name (weighed by trust) and no allow-list covers. Then the layers, one after
-another: a later one decides, unless an earlier one locked its entry and the later one would weaken it.
+Lists first: each domain that enough of them name (weighed by trust) and no allow-list covers. Then the layers, one
+after another: a later one decides, unless an earlier one locked its entry and the later one would weaken it.
 """
 
 import datetime

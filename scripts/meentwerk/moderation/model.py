@@ -119,12 +119,14 @@ class Entry(Part):
     """What every entry can say about itself."""
 
     reason: Text = Field(description="Why; who reads it later has nothing else. Goes into the audit log.")
-    reference: Text | None = Field(None, description="A ticket, a decision or an address that says more.")
-    owner: Text | None = Field(None, description="The team that answers for it; without it, the layer's owner.")
-    review: Day | None = Field(None, description="From this day on, the plan reminds of it.")
-    expires: Moment | None = Field(None, description="From then on the entry no longer holds, and the plan says so.")
-    lift: bool = Field(False, description="Take back what an earlier layer or a list says of it.")
-    locked: bool = Field(False, description="No later layer may weaken or lift it.")
+    reference: Text | None = Field(default=None, description="A ticket, a decision or an address that says more.")
+    owner: Text | None = Field(default=None, description="The team that answers for it; without it, the layer's owner.")
+    review: Day | None = Field(default=None, description="From this day on, the plan reminds of it.")
+    expires: Moment | None = Field(
+        default=None, description="From then on the entry no longer holds, and the plan says so."
+    )
+    lift: bool = Field(default=False, description="Take back what an earlier layer or a list says of it.")
+    locked: bool = Field(default=False, description="No later layer may weaken or lift it.")
 
 
 class DomainBlock(Entry):
@@ -134,10 +136,12 @@ class DomainBlock(Entry):
     severity: Severity = "silence"
     reject_media: bool = False
     reject_reports: bool = False
-    obfuscate: bool = Field(False, description="Visitors see the name with its middle hidden.")
-    public_comment: Comment = Field("", description="Shown to visitors.")
-    private_comment: Comment = Field("", description="Shown to moderators; without it, the reason.")
-    published: dict[Language, Text] = Field({}, description="The public comment by language, for the published page.")
+    obfuscate: bool = Field(default=False, description="Visitors see the name with its middle hidden.")
+    public_comment: Comment = Field(default="", description="Shown to visitors.")
+    private_comment: Comment = Field(default="", description="Shown to moderators; without it, the reason.")
+    published: dict[Language, Text] = Field(
+        default={}, description="The public comment by language, for the published page."
+    )
 
 
 class DomainAllow(Entry):
@@ -158,7 +162,7 @@ class IpBlock(Entry):
 
     ip: Network
     severity: IpSeverity = "sign_up_requires_approval"
-    comment: Comment = Field("", description="Shown to moderators; without it, the reason.")
+    comment: Comment = Field(default="", description="Shown to moderators; without it, the reason.")
 
 
 class CanonicalEmailBlock(Entry):
@@ -203,17 +207,21 @@ class Source(Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=60)]
     reason: Text = Field(description="Why this list is taken over.")
-    file: Text | None = Field(None, description="A file beside the layer.")
-    url: HttpsAddress | None = Field(None, description="An address over https; sha256 pins what it must hold.")
-    sha256: Sha256 | None = Field(None, description="Required for url: what the list must hold, byte for byte.")
-    instance: Domain | None = Field(None, description="Another server that shows its blocks to everybody.")
+    file: Text | None = Field(default=None, description="A file beside the layer.")
+    url: HttpsAddress | None = Field(default=None, description="An address over https; sha256 pins what it must hold.")
+    sha256: Sha256 | None = Field(default=None, description="Required for url: what the list must hold, byte for byte.")
+    instance: Domain | None = Field(default=None, description="Another server that shows its blocks to everybody.")
     format: Format = "auto"
-    trust: Annotated[int, Field(ge=1, le=100)] = Field(1, description="How much this list counts for the threshold.")
-    max_severity: Severity = Field("suspend", description="Never stricter than this, whatever the list says.")
-    kind: Literal["blocks", "allows"] = Field("blocks", description="allows: its domains are never blocked by lists.")
-    public_comments: bool = Field(True, description="Take the list's public comments over.")
-    most_bytes: Annotated[int, Field(ge=1)] = Field(MOST_BYTES, description="Refuse a list that is longer.")
-    timeout: Annotated[int, Field(ge=1, le=300)] = Field(30, description="Seconds to wait for it.")
+    trust: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=1, description="How much this list counts for the threshold."
+    )
+    max_severity: Severity = Field(default="suspend", description="Never stricter than this, whatever the list says.")
+    kind: Literal["blocks", "allows"] = Field(
+        default="blocks", description="allows: its domains are never blocked by lists."
+    )
+    public_comments: bool = Field(default=True, description="Take the list's public comments over.")
+    most_bytes: Annotated[int, Field(ge=1)] = Field(default=MOST_BYTES, description="Refuse a list that is longer.")
+    timeout: Annotated[int, Field(ge=1, le=300)] = Field(default=30, description="Seconds to wait for it.")
 
     @model_validator(mode="after")
     def _in_one_place(self) -> Self:
@@ -230,9 +238,11 @@ class Source(Part):
 class Merging(Part):
     """How lists become one. The layer that says it last decides."""
 
-    threshold: Annotated[int, Field(ge=1)] = Field(1, description="Trust that the lists naming a domain need together.")
-    severity: Literal["strictest", "mildest"] = Field("strictest", description="Which one, where lists differ.")
-    never: list[Domain] = Field([], description="Domains that no list can block, with all below them.")
+    threshold: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Trust that the lists naming a domain need together."
+    )
+    severity: Literal["strictest", "mildest"] = Field(default="strictest", description="Which one, where lists differ.")
+    never: list[Domain] = Field(default=[], description="Domains that no list can block, with all below them.")
 
 
 class OwnershipBySection(Part):
@@ -257,14 +267,16 @@ class Override(Part):
 class Guards(Part):
     """What no plan may do. Lists of several layers add up; of numbers the smallest holds."""
 
-    own_domains: list[Domain] = Field([], description="Never limited, nor anything above or below them.")
-    partner_domains: list[Domain] = Field([], description="Domains of other governments: as own_domains.")
-    own_addresses: list[Network] = Field([], description="Offices, proxies, monitoring: never blocked.")
+    own_domains: list[Domain] = Field(default=[], description="Never limited, nor anything above or below them.")
+    partner_domains: list[Domain] = Field(default=[], description="Domains of other governments: as own_domains.")
+    own_addresses: list[Network] = Field(default=[], description="Offices, proxies, monitoring: never blocked.")
     most_deletions_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
-        None, description="Of a section's entries, at most this part may go in one plan; 10 unless a layer says less."
+        default=None,
+        description="Of a section's entries, at most this part may go in one plan; 10 unless a layer says less.",
     )
     most_severed_follows: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="At most this many follows may be cut by one plan's suspensions; 0 unless a layer says more."
+        default=None,
+        description="At most this many follows may be cut by one plan's suspensions; 0 unless a layer says more.",
     )
     overrides: list[Override] = []
 

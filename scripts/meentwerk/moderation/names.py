@@ -77,7 +77,8 @@ def network(text: str) -> str:
     try:
         loose = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise Wrong(f"{quoted(text)} is no address and no network.", "Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32.")
+        cure = "Write 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32."
+        raise Wrong(f"{quoted(text)} is no address and no network.", cure) from None
     raise Wrong(f"{quoted(text)} names one address within a network.", f"Write {loose}, if the whole is meant.")
 
 
@@ -89,7 +90,7 @@ def parsed_network(text: str) -> IP:
 def overlaps(one: str, other: str) -> bool:
     """Say whether two networks have an address in common."""
     first, second = parsed_network(one), parsed_network(other)
-    return first.version == second.version and first.overlaps(second)  # type: ignore[arg-type]  # of one version here
+    return first.version == second.version and first.overlaps(second)
 
 
 def email_hash(text: str) -> str:

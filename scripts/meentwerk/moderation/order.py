@@ -1,14 +1,15 @@
 """The order in which changes are made, and the requests that make each of them.
 
-For domain blocks the longest match rules (DomainBlock.rule_for), and whoever creates a block that is milder than a parent's
-gets 422. The order below lets each domain go straight from its old rule to its new one, whatever stands above it:
+For domain blocks the longest match rules (DomainBlock.rule_for), and whoever creates a block that is milder than a
+parent's gets 422. The order below lets each domain go straight from its old rule to its new one, whatever stands above
+it:
 
 1. create, the most specific first: an exception is there before the parent it excepts from;
 2. update;
 3. delete, the least specific first: an exception goes after the parent, and nothing in between falls under it.
 
-Where a parent's block is there already and is stricter, the new one is created as strict as the parent and then set to what
-is wanted: nothing changes for anybody in between.
+Where a parent's block is there already and is stricter, the new one is created as strict as the parent and then set to
+what is wanted: nothing changes for anybody in between.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from meentwerk.errors import UsageError
@@ -35,7 +35,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a guard says no to; `overridden` says by what it was let through on purpose, and is empty where it was not."""
+    """What a guard says no to; `overridden` says by what it was let through on purpose, and is empty elsewhere."""
 
     guard: str
     what: str
@@ -97,16 +97,21 @@ class Comparison:
 def compare(policy: Policy, state: State, *, adopt: bool = False) -> Comparison:
     """Return what brings the state in line.
 
-    In an additive section, an entry that is not Meentwerk's is never changed or removed: where it differs from the policy,
-    a remark says so. `adopt` makes those that the policy names Meentwerk's.
+    In an additive section, an entry that is not Meentwerk's is never changed or removed: where it differs from the
+    policy, a remark says so. `adopt` makes those that the policy names Meentwerk's.
     """
     changes: list[Change] = []
     remarks: list[Remark] = []
     for name, wanted in policy.sections.items():
         section, there = BY_NAME[name], state.sections.get(name, {})
         exclusive = name in policy.exclusive or name == "settings"
-        for key, one in wanted.items():
-            record = there.get(key)
+        for key, given in wanted.items():
+            one, record = given, there.get(key)
+            if name == "rules" and not exclusive:
+                # Between rules of others, a place is nobody's
+                one = replace(
+                    given, fields={field: given.fields[field] for field in given.fields if field != "position"}
+                )
             if record is None:
                 changes.append(Change(name, "create", key, None, one.fields, one.reason, one.origin))
             elif exclusive or record.ours or adopt:
@@ -146,7 +151,7 @@ def after(state: State, changes: tuple[Change, ...]) -> dict[Name, dict[str, Rec
         if change.after is None:
             there.pop(change.key, None)
         else:
-            there[change.key] = Record(change.key, change.after, change.id, True)
+            there[change.key] = Record(change.key, {**(change.before or {}), **change.after}, change.id, True)
     return sections
 
 

@@ -1,4 +1,4 @@
-"""Lists that others keep, brought here: files beside the layer, https with a pinned checksum, another server's blocks."""
+"""Lists that others keep: files beside the layer, addresses with a pinned checksum, another server's public blocks."""
 
 import hashlib
 import os

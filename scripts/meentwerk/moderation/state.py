@@ -41,7 +41,7 @@ class State:
             name: sorted([key, record.id, sorted(record.fields.items())] for key, record in records.items())
             for name, records in self.sections.items()
         }
-        text = json.dumps([content, self.limited_federation], sort_keys=True, ensure_ascii=False)
+        text = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'accounts'
+require_relative 'moderation'
 require_relative 'quiet'
 require_relative 'roles'
 require_relative 'rules'
@@ -14,7 +15,8 @@ module Meentwerk
       class Error < StandardError; end
 
       WORKERS = {
-        'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles
+        'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles,
+        'moderation' => Moderation
       }.freeze
 
       def initialize(dry_run)
