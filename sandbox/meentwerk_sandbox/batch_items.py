@@ -2,19 +2,24 @@
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import accounts as account_rules
-from . import limits, scopes, security, site_settings
+from . import scopes, security, site_settings
 from .clock import now
 from .config import Config
 from .kinds import Json
 from .lookup import find
-from .models import Account, Application, Role, Rule, RuleTranslation, User
+from .models import Account, Application, Identity, Role, Token, User
 
 NATIVE_REDIRECT = "urn:ietf:wg:oauth:2.0:oob"
+
+
+class _Identity(dict[str, str]):
+    """A type for the table below: provider and uid, and nothing else."""
+
 
 # field -> (types, required)
 _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
@@ -26,7 +31,13 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "confirmed": ((bool,), False),
         "approved": ((bool,), False),
         "locale": ((str, type(None)), False),
+        "disabled": ((bool,), False),
+        "identity": ((_Identity,), False),
+        "created_by": ((str,), False),
+        "reset_mail": ((bool,), False),
+        "take_over": ((bool,), False),
     },
+    "states": {"username": ((str,), True)},
     "settings": {"name": ((str,), True), "value": ((object,), True)},
     "rules": {
         "text": ((str,), True),
@@ -34,7 +45,13 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         # language -> {text, hint}; without it, translations stay as they are
         "translations": ((dict, type(None)), False),
     },
-    "tokens": {"username": ((str,), True), "application": ((str,), True), "scopes": ((str, list), True)},
+    "tokens": {
+        "username": ((str,), True),
+        "application": ((str,), True),
+        "scopes": ((str, list), True),
+        "renew": ((bool,), False),
+        "revoked": ((bool,), False),
+    },
     "roles": {
         "name": ((str,), True),
         "permissions": ((list,), False),
@@ -51,7 +68,10 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "fields": ((dict,), False),
         "by": ((str, type(None)), False),
     },
+    "several": {"batch": ((str,), True), "items": ((list,), True)},
 }
+SEVERAL = "several"
+IDENTITY = {"provider", "uid"}
 # Two items for one of these would undo each other at every run
 _UNIQUE = ("settings", "roles")
 
@@ -74,15 +94,36 @@ def check(name: str, items: list[dict[str, Any]]) -> None:
             if field not in item:
                 if required:
                     raise InputError(f"items[{number}] lacks {field!r}")
-            elif not _is(item[field], types):
+            elif not _is(item[field], types) and not (name == SEVERAL and _dicts(item[field])):
                 raise InputError(f"items[{number}].{field} has the wrong type")
+        if name == SEVERAL:
+            _check_list(item, f"items[{number}]")
         if name in _UNIQUE and any(item["name"] == other["name"] for other in items[:number]):
             raise InputError(f"items[{number}] repeats {item['name']!r}")
+
+
+def _check_list(item: dict[str, Any], place: str) -> None:
+    """One of several lists."""
+    if item["batch"] not in _FIELDS or item["batch"] == SEVERAL:
+        raise InputError(f"{place} names no batch: {item['batch']!r}")
+    if not _dicts(item["items"]):
+        raise InputError(f"{place}.items has the wrong type")
+    try:
+        check(item["batch"], item["items"])
+    except InputError as error:
+        raise InputError(f"{place}.{error}") from error
+
+
+def _dicts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(part, dict) for part in value)
 
 
 def _is(value: Json, types: tuple[type, ...]) -> bool:
     if object in types:
         return True
+    if isinstance(value, dict):
+        identity = set(value) == IDENTITY and all(isinstance(part, str) for part in value.values())
+        return dict in types or (_Identity in types and identity)
     if isinstance(value, bool):  # in Python also a whole number
         return bool in types
     return isinstance(value, types) and (not isinstance(value, list) or all(isinstance(part, str) for part in value))
@@ -94,7 +135,7 @@ def result(key: str, outcome: str, error: str | None = None, **more: Json) -> di
 
 
 def accounts(session: Session, config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Local accounts: made when missing, else e-mail, role, confirmation, approval and locale brought in line."""
+    """Local accounts: made when missing, else brought in line with what an item names. A password is set at birth only."""
     settings = site_settings.Settings(session)
     results = []
     for item in items:
@@ -124,12 +165,18 @@ def _account(session: Session, config: Config, settings: site_settings.Settings,
         if errors:
             raise ItemError(errors.message())
         user = account_rules.create(session, settings, wanted)
+        user.created_by_application_id = _maker(session, item.get("created_by"))
         _apply(user, item, role)
+        _link(session, user, item.get("identity"))
+        if item.get("reset_mail"):  # the sandbox sends none, and remembers that it would have
+            user.reset_password_sent_at = now()
         return "created"
     if found.user is None:
         raise ItemError("the name belongs to a deleted account")
     user = found.user
     if user.email.lower() != item["email"].lower():
+        if item.get("take_over") is False:
+            raise ItemError("the name belongs to an account with another e-mail address")
         other = session.scalars(select(User).where(func.lower(User.email) == item["email"].lower())).unique().first()
         if other is not None:
             raise ItemError("the e-mail address belongs to another account")
@@ -139,6 +186,7 @@ def _account(session: Session, config: Config, settings: site_settings.Settings,
     _apply(user, item, role)
     changed = session.is_modified(user)
     session.flush()
+    changed |= _link(session, user, item.get("identity"))
     return "updated" if changed else "unchanged"
 
 
@@ -163,6 +211,37 @@ def _apply(user: User, item: dict[str, Any], role: Role | None) -> None:
         user.approved = item["approved"]
     if item.get("locale") is not None and user.locale != item["locale"]:
         user.locale = item["locale"]
+    if "disabled" in item and user.disabled != item["disabled"]:
+        user.disabled = item["disabled"]
+
+
+def _link(session: Session, user: User, wanted: dict[str, str] | None) -> bool:
+    """Who signs in with this identity elsewhere is this user; says whether that is new."""
+    if wanted is None:
+        return False
+    same = select(Identity).where(Identity.provider == wanted["provider"], Identity.uid == wanted["uid"])
+    taken = session.scalars(same).first()
+    if taken is not None and taken.user_id == user.id:
+        return False
+    if taken is not None:
+        raise ItemError("the identity belongs to another account")
+    session.execute(delete(Identity).where(Identity.user_id == user.id, Identity.provider == wanted["provider"]))
+    session.add(Identity(user_id=user.id, **wanted))
+    session.flush()
+    return True
+
+
+def _maker(session: Session, name: str | None) -> int | None:
+    """The application, without owner, that says who made an account."""
+    if name is None:
+        return None
+    query = select(Application).where(Application.name == name, Application.owner_id.is_(None))
+    found = session.scalars(query).first()
+    if found is None:
+        found = _new_application(name, "read")
+        session.add(found)
+        session.flush()
+    return found.id
 
 
 def settings(session: Session, _config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -182,75 +261,6 @@ def settings(session: Session, _config: Config, items: list[dict[str, Any]]) -> 
     return results
 
 
-def rules(session: Session, _config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The whole list of server rules, in order; a rule that is not in it any more is retired, as Mastodon does."""
-    kept = list(session.scalars(select(Rule).where(Rule.deleted_at.is_(None)).order_by(Rule.priority, Rule.id)))
-    results = []
-    for priority, item in enumerate(items):
-        text, hint = item["text"].strip(), (item.get("hint") or "").strip()
-        if not text:
-            results.append(result(item["text"], "failed", "Text can't be blank"))
-            continue
-        if len(text) > limits.RULE:
-            results.append(result(text, "failed", f"Text is too long (maximum is {limits.RULE} characters)"))
-            continue
-        if problem := _translations_problem(item.get("translations")):
-            results.append(result(text, "failed", problem))
-            continue
-        same = next((rule for rule in kept if rule.text == text), None)
-        if same is None:
-            made = Rule(text=text, hint=hint, priority=priority)
-            session.add(made)
-            _translate(made, item.get("translations"))
-            results.append(result(text, "created"))
-            continue
-        kept.remove(same)
-        changed = (same.hint, same.priority) != (hint, priority)
-        same.hint, same.priority = hint, priority
-        changed |= _translate(same, item.get("translations"))
-        results.append(result(text, "updated" if changed else "unchanged"))
-    if any(result["outcome"] == "failed" for result in results):
-        return results  # half a list of rules must not retire the other half
-    for rule in kept:
-        rule.deleted_at = now()
-        results.append(result(rule.text, "deleted"))
-    return results
-
-
-def _translations_problem(translations: dict[str, Any] | None) -> str | None:
-    """Why translations cannot be stored (RuleTranslation); None when they can."""
-    for language, words in (translations or {}).items():
-        if not isinstance(words, dict) or set(words) - {"text", "hint"}:
-            return f"translations.{language} must hold text and hint"
-        text, hint = words.get("text"), words.get("hint")
-        if not isinstance(text, str) or not text.strip():
-            return f"translations.{language}: Text can't be blank"
-        if len(text.strip()) > limits.RULE:
-            return f"translations.{language}: Text is too long (maximum is {limits.RULE} characters)"
-        if not isinstance(hint, str | None):
-            return f"translations.{language}.hint must be text"
-    return None
-
-
-def _translate(rule: Rule, translations: dict[str, Any] | None) -> bool:
-    """Bring a rule's translations in line; whether anything changed. None leaves them alone."""
-    if translations is None:
-        return False
-    wanted = {code: (it["text"].strip(), (it.get("hint") or "").strip()) for code, it in translations.items()}
-    there = {it.language: (it.text, it.hint) for it in rule.translations}
-    if wanted == there:
-        return False
-    for it in list(rule.translations):
-        if it.language not in wanted:
-            rule.translations.remove(it)
-        else:
-            it.text, it.hint = wanted[it.language]
-    for code, (text, hint) in wanted.items():
-        if code not in there:
-            rule.translations.append(RuleTranslation(language=code, text=text, hint=hint))
-    return True
-
-
 def tokens(session: Session, _config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Access tokens for scripts: one per user, application and scopes; the text is told once, at its birth."""
     results = []
@@ -260,12 +270,16 @@ def tokens(session: Session, _config: Config, items: list[dict[str, Any]]) -> li
         user = _user(session, item["username"])
         if user is None:
             results.append(result(key, "failed", f"there is no local account {item['username']!r}"))
+        elif item.get("revoked"):
+            results.append(result(key, _revoke(session, user, item["application"])))
         elif not wanted or not scopes.all_supported(wanted):
             unknown = ", ".join(scope for scope in wanted if scope not in scopes.SUPPORTED) or "none given"
             results.append(result(key, "failed", f"unknown scopes: {unknown}"))
         else:
             text = " ".join(wanted)
             application = _application(session, user, item["application"], text)
+            if item.get("renew"):
+                _end(session, application)
             token, created = account_rules.token_for(session, application, user, text)
             results.append(result(key, "created", token=token.token) if created else result(key, "unchanged"))
     return results
@@ -276,21 +290,40 @@ def _user(session: Session, username: str) -> User | None:
     return session.scalars(query.where(Account.domain.is_(None))).unique().first()
 
 
-def _application(session: Session, user: User, name: str, wanted: str) -> Application:
-    query = select(Application).where(
-        Application.name == name, Application.owner_id == user.id, Application.owner_type == "User"
+def _new_application(name: str, wanted: str) -> Application:
+    return Application(
+        name=name,
+        uid=security.random_token(),
+        secret=security.random_token(),
+        redirect_uri=NATIVE_REDIRECT,
+        scopes=wanted,
     )
-    found = session.scalars(query).first()
+
+
+def _end(session: Session, application: Application) -> None:
+    """No token of the application works any more."""
+    session.execute(delete(Token).where(Token.application_id == application.id))
+
+
+def _revoke(session: Session, user: User, name: str) -> str:
+    found = session.scalars(_owned(user, name)).all()
+    for application in found:
+        _end(session, application)
+        session.delete(application)
+    session.flush()
+    return "deleted" if found else "unchanged"
+
+
+def _owned(user: User, name: str) -> Select[tuple[Application]]:
+    owned = Application.owner_id == user.id, Application.owner_type == "User"
+    return select(Application).where(Application.name == name, *owned)
+
+
+def _application(session: Session, user: User, name: str, wanted: str) -> Application:
+    found = session.scalars(_owned(user, name)).first()
     if found is None:
-        found = Application(
-            name=name,
-            uid=security.random_token(),
-            secret=security.random_token(),
-            redirect_uri=NATIVE_REDIRECT,
-            scopes=wanted,
-            owner_id=user.id,
-            owner_type="User",
-        )
+        found = _new_application(name, wanted)
+        found.owner_id, found.owner_type = user.id, "User"
         session.add(found)
         session.flush()
     elif missing := [scope for scope in wanted.split() if scope not in found.scopes.split()]:

@@ -154,6 +154,7 @@ class User(Stamped, Base):
     current_sign_in_at: Mapped[datetime | None]
     last_sign_in_at: Mapped[datetime | None]
     otp_required_for_login: Mapped[bool] = mapped_column(default=False)
+    reset_password_sent_at: Mapped[datetime | None]
 
     account: Mapped[Account] = relationship(back_populates="user", lazy="joined")
     own_role: Mapped[Role | None] = relationship(lazy="joined")
@@ -172,6 +173,17 @@ class User(Stamped, Base):
     def default_privacy(self) -> str:
         """Visibility of a post that names none (User#setting_default_privacy)."""
         return str(self.setting("default_privacy") or ("private" if self.account.locked else "public"))
+
+
+class Identity(Stamped, Base):
+    """Who a user is at a provider of single sign-on."""
+
+    __tablename__ = "identities"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    provider: Mapped[str]
+    uid: Mapped[str]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
 
 
 class InviteRequest(Stamped, Base):

@@ -36,6 +36,7 @@ STEPS: tuple[Step, ...] = (
     Step("20260901000400", "validate_foreign_keys", "post", schema_base.validations()),
     Step("20260901000500", "index_mentions_by_account", "post", schema_base.LATE_INDEXES),
     Step("20260915000100", "create_status_pins", "pre", schema_base.STATUS_PINS),
+    Step("20261129000100", "create_identities", "pre", schema_base.IDENTITIES),
 )
 
 

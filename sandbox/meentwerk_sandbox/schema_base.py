@@ -230,3 +230,11 @@ STATUS_PINS: tuple[str, ...] = (
       status_id bigint NOT NULL REFERENCES statuses (id) ON DELETE CASCADE, {_STAMPS},
       UNIQUE (account_id, status_id))""",
 )
+
+IDENTITIES = (
+    "ALTER TABLE users ADD COLUMN reset_password_sent_at timestamp(3)",
+    f"""CREATE TABLE identities (id bigserial PRIMARY KEY, provider varchar NOT NULL, uid varchar NOT NULL,
+      user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE, {_STAMPS})""",
+    "CREATE UNIQUE INDEX index_identities_on_uid_and_provider ON identities (uid, provider)",
+    "CREATE INDEX index_identities_on_user_id ON identities (user_id)",
+)

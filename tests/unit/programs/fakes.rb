@@ -100,8 +100,32 @@ class UserRole < FakeRecord
   def problems = color.match?(/\A(#?\h{3}|#?\h{6})?\z/) ? [] : ['Color is invalid']
 end
 
+class RuleTranslation < FakeRecord
+  FIELDS = { rule: nil, language: '', text: '', hint: '' }.freeze
+
+  def update!(**values)
+    assign_attributes(values)
+    save!
+  end
+
+  def destroy! = RuleTranslation.rows.delete(self)
+end
+
 class Rule < FakeRecord
   FIELDS = { text: '', hint: '', priority: 0, deleted: false }.freeze
+  TEXT_SIZE_LIMIT = 300
+
+  # The rows that belong to a rule, and a way to begin one more.
+  class Translations < FakeScope
+    def initialize(rule)
+      @rule = rule
+      super(RuleTranslation.rows.select { |it| it.rule == rule })
+    end
+
+    def build(language:) = RuleTranslation.new(rule: @rule, language: language)
+  end
+
+  def translations = Translations.new(self)
 
   def self.kept = FakeScope.new(rows.reject(&:deleted))
 

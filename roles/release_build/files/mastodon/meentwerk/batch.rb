@@ -18,7 +18,7 @@ module Meentwerk
       stdout = Application.take_stdout
       Application.start(root)
       require_relative 'batch/run'
-      results = Run.new(dry_run).call(name, items)
+      results = name == Input::SEVERAL ? several(items, dry_run) : Run.new(dry_run).call(name, items)
       stdout.puts(JSON.generate(summary(results, dry_run)))
       results.any? { |result| result['outcome'] == 'failed' } ? SOME_FAILED : OK
     rescue Input::Error => e
@@ -30,6 +30,16 @@ module Meentwerk
     rescue StandardError, LoadError => e
       warn("bin/batch #{name}: #{explain(e)}")
       FAILED
+    end
+
+    # Each list is stored for itself, one after the other; the first that cannot be stored ends it.
+    def several(lists, dry_run)
+      lists.map do |list|
+        results = Run.new(dry_run).call(list['batch'], list['items'])
+        told = summary(results, dry_run)
+        outcome = told['failed'].positive? ? 'failed' : told['changed'].positive? ? 'updated' : 'unchanged'
+        { 'key' => list['batch'], 'outcome' => outcome, 'error' => nil, 'results' => results }
+      end
     end
 
     def summary(results, dry_run)

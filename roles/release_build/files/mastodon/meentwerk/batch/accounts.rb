@@ -4,8 +4,9 @@ require_relative 'worker'
 
 module Meentwerk
   module Batch
-    # Local accounts: made when missing, else e-mail, role, confirmation, approval and locale brought in line. Nothing
-    # that an item does not name is touched; a password is set at birth only.
+    # Local accounts: made when missing, else e-mail, role, confirmation, approval, locale, identity and whether it may
+    # be used brought in line. Nothing that an item does not name is touched. At birth only: a password, the mail with
+    # which one sets one's own, and who made the account. With "take_over": false another e-mail address is a failure.
     class Accounts < Worker
       def call(items)
         items.map { |item| attempt(item['username']) { account(item) } }
@@ -19,6 +20,9 @@ module Meentwerk
         found = Account.find_local(item['username'])
         return create(item, role) if found.nil?
         raise ItemError, 'the name belongs to a deleted account' if found.user.nil?
+        if item['take_over'] == false && !found.user.email.casecmp?(item['email'].strip)
+          raise ItemError, 'the name belongs to an account with another e-mail address'
+        end
 
         update(found.user, item, role)
       end
@@ -31,11 +35,13 @@ module Meentwerk
           locale: item['locale'],
           role_id: role&.id,
           bypass_registration_checks: true,
+          created_by_application: maker(item['created_by']),
           account: Account.new(username: item['username'])
         )
         user.skip_confirmation_notification! if item['confirmed']
         user.save!
         settle(user, item)
+        user.send_reset_password_instructions if item['reset_mail']
         'created'
       end
 
@@ -50,7 +56,7 @@ module Meentwerk
       end
 
       def state(user)
-        [user.email, user.role_id, user.confirmed?, user.approved?, user.locale]
+        [user.email, user.role_id, user.confirmed?, user.approved?, user.locale, user.disabled?, identities(user)]
       end
 
       def email(user, wanted)
@@ -69,6 +75,36 @@ module Meentwerk
         user.mark_email_as_confirmed! if item['confirmed'] && !user.confirmed?
         # Only now: open registrations approve whoever confirms
         user.update!(approved: false) if item['approved'] == false && user.approved?
+        use(user, item['disabled']) unless item['disabled'].nil? || item['disabled'] == user.disabled?
+        link(user, item['identity']) if item['identity']
+      end
+
+      def use(user, disabled)
+        disabled ? user.disable! : user.enable!
+      end
+
+      # Who signs in there is this user: Mastodon never takes that from an e-mail address alone.
+      def link(user, identity)
+        wanted = identity.slice('provider', 'uid')
+        taken = Identity.find_by(wanted)
+        return if taken && taken.user_id == user.id
+        raise ItemError, 'the identity belongs to another account' if taken
+
+        user.identities.where(provider: wanted['provider']).destroy_all
+        Identity.create!(user: user, **wanted.symbolize_keys)
+      end
+
+      def identities(user)
+        Identity.where(user_id: user.id).pluck(:provider, :uid).sort
+      end
+
+      # Without owner, and kept by Mastodon as long as it has made accounts (Vacuum::ApplicationsVacuum).
+      def maker(name)
+        return if name.nil?
+
+        redirect = Doorkeeper.configuration.native_redirect_uri
+        Doorkeeper::Application.find_by(name: name, owner: nil) ||
+          Doorkeeper::Application.create!(name: name, redirect_uri: redirect, scopes: 'read')
       end
 
       def role(item)

@@ -27,7 +27,13 @@ module Meentwerk
           'confirmed' => [BOOLEAN, false],
           'approved' => [BOOLEAN, false],
           'locale' => [nullable(TEXT), false],
+          'disabled' => [BOOLEAN, false],
+          'identity' => [->(value) { value.is_a?(Hash) && value.keys.sort == %w[provider uid] && value.values.all?(String) }, false],
+          'created_by' => [TEXT, false],
+          'reset_mail' => [BOOLEAN, false],
+          'take_over' => [BOOLEAN, false],
         },
+        'states' => { 'username' => [TEXT, true] },
         'settings' => { 'name' => [TEXT, true], 'value' => [ANY, true] },
         'rules' => {
           'text' => [TEXT, true],
@@ -39,6 +45,8 @@ module Meentwerk
           'username' => [TEXT, true],
           'application' => [TEXT, true],
           'scopes' => [->(value) { TEXT === value || TEXTS === value }, true],
+          'renew' => [BOOLEAN, false],
+          'revoked' => [BOOLEAN, false],
         },
         'roles' => {
           'name' => [TEXT, true],
@@ -56,7 +64,9 @@ module Meentwerk
           'fields' => [OBJECT, false],
           'by' => [nullable(TEXT), false],
         },
+        'several' => { 'batch' => [TEXT, true], 'items' => [->(value) { value.is_a?(Array) && value.all?(Hash) }, true] },
       }.freeze
+      SEVERAL = 'several'
 
       module_function
 
@@ -83,7 +93,21 @@ module Meentwerk
       def check(name, items)
         fields = FIELDS.fetch(name)
         items.each_with_index { |item, number| check_item(fields, item, "items[#{number}]") }
+        return items.each_with_index { |list, number| check_list(list, "items[#{number}]") } if name == SEVERAL
+
         repeated(items.map { |item| item['name'] }) if %w[roles settings].include?(name)
+      end
+
+      # One of several lists.
+      def check_list(list, place)
+        name = list['batch']
+        raise Error, "#{place} names no batch: '#{name}'" unless FIELDS.key?(name) && name != SEVERAL
+
+        begin
+          check(name, list['items'])
+        rescue Error => e
+          raise Error, "#{place}.#{e.message}"
+        end
       end
 
       def check_item(fields, item, place)

@@ -4,8 +4,9 @@ module Meentwerk
   module Batch
     # What the application does beside the database while a batch runs: mails, jobs, numbers in the cache.
     module Quiet
-      # The confirmation mail goes to people whose address nobody vouched for; any other would be a surprise.
-      MAILS = %i[confirmation_instructions].freeze
+      # The confirmation mail goes to people whose address nobody vouched for, the reset mail to whom an item names; any
+      # other would be a surprise.
+      MAILS = %i[confirmation_instructions reset_password_instructions].freeze
 
       # Jobs are kept until the transaction is committed: before, no worker could see what they are about.
       class KeepJobs

@@ -6,6 +6,7 @@ require_relative 'quiet'
 require_relative 'roles'
 require_relative 'rules'
 require_relative 'settings'
+require_relative 'states'
 require_relative 'tokens'
 
 module Meentwerk
@@ -16,7 +17,7 @@ module Meentwerk
 
       WORKERS = {
         'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles,
-        'moderation' => Moderation
+        'states' => States, 'moderation' => Moderation
       }.freeze
 
       def initialize(dry_run)

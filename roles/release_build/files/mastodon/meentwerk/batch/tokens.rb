@@ -4,7 +4,8 @@ require_relative 'worker'
 
 module Meentwerk
   module Batch
-    # Access tokens for scripts: one per user, application and scopes; the text is told once, at its birth.
+    # Access tokens for scripts: one per user, application and scopes; the text is told once, at its birth. With "renew"
+    # a text that was lost is replaced; with "revoked" the user's application goes, and its tokens with it.
     class Tokens < Worker
       def call(items)
         items.map { |item| attempt("#{item['username']}/#{item['application']}") { token(item) } }
@@ -16,9 +17,14 @@ module Meentwerk
         user = Account.find_local(item['username'])&.user
         raise ItemError, "there is no local account '#{item['username']}'" if user.nil?
 
+        return revoke(user, item['application']) if item['revoked']
+
         scopes = scopes(item['scopes'])
         application = application(user, item['application'], scopes)
-        return 'unchanged' if existing(application, user, scopes)
+        old = existing(application, user, scopes)
+        return 'unchanged' if old.any? && !item['renew']
+
+        old.each(&:revoke)
 
         token = Doorkeeper::AccessToken.create!(
           application: application,
@@ -28,6 +34,14 @@ module Meentwerk
           use_refresh_token: false
         )
         ['created', { token: token.token }]
+      end
+
+      def revoke(user, name)
+        applications = Doorkeeper::Application.where(name: name, owner: user).to_a
+        # Revoked first, which ends what is streaming with them
+        Doorkeeper::AccessToken.where(application_id: applications.map(&:id), revoked_at: nil).each(&:revoke)
+        applications.each(&:destroy!)
+        applications.empty? ? 'unchanged' : 'deleted'
       end
 
       def scopes(given)
@@ -52,7 +66,7 @@ module Meentwerk
 
       def existing(application, user, scopes)
         tokens = Doorkeeper::AccessToken.where(application_id: application.id, resource_owner_id: user.id, revoked_at: nil)
-        tokens.any? { |token| !token.expired? && token.scopes.to_a.sort == scopes.uniq.sort }
+        tokens.select { |token| !token.expired? && token.scopes.to_a.sort == scopes.uniq.sort }
       end
     end
   end
