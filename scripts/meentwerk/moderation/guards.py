@@ -37,10 +37,12 @@ def judge(policy: Policy, state: State, changes: Collection[Change], follows: Ma
     found += _severed(follows, rules)
     if state.limited_federation:
         found += _disallowed(changes)
-    return [
-        replace(refusal, overridden="policy") if (refusal.guard, refusal.what) in rules.overrides else refusal
-        for refusal in found
-    ]
+    return [let_through(refusal, rules) for refusal in found]
+
+
+def let_through(refusal: Refusal, rules: GuardRules) -> Refusal:
+    """Note where the policy itself lets something through."""
+    return replace(refusal, overridden="policy") if (refusal.guard, refusal.what) in rules.overrides else refusal
 
 
 def standing(section: Name, key: str, fields: Fields, rules: GuardRules) -> Iterator[Refusal]:

@@ -111,3 +111,14 @@ BY_NAME: dict[str, Section] = {section.name: section for section in SECTIONS}
 # Strictness of DomainBlock.severity; the numbers that Mastodon stores are in another order
 STRICTNESS = {"noop": 0, "silence": 1, "suspend": 2}
 IP_STRICTNESS = {"sign_up_requires_approval": 0, "sign_up_block": 1, "no_access": 2}
+
+# See `guards`; each can be overridden by name, on purpose
+GUARDS = (
+    "own-domains",
+    "public-suffixes",
+    "own-addresses",
+    "wide-networks",
+    "deletions",
+    "severed-follows",
+    "limited-federation",
+)

@@ -13,7 +13,7 @@ from meentwerk.moderation import guards, order, sources
 from meentwerk.moderation.audit import DONE, AuditLog, Run
 from meentwerk.moderation.layers import load
 from meentwerk.moderation.merge import merge
-from meentwerk.moderation.plan import Change, Plan, compare, unfulfilled
+from meentwerk.moderation.plan import Change, Plan, Refusal, compare, unfulfilled
 from meentwerk.moderation.policy import Policy
 from meentwerk.moderation.sections import LISTS, Name
 from meentwerk.moderation.server import Api, ByBatch, Outcome, Way
@@ -112,9 +112,35 @@ def look(ways: Ways, policy: Policy, audit: AuditLog) -> State:
     return observe(ways, list(policy.sections), list(policy.sections.get("settings", {})), audit)
 
 
+def standing_refusals(policy: Policy) -> list[Refusal]:
+    """Return what guards say to the policy by itself, before a server is asked."""
+    found = [
+        refusal
+        for name, wanted in policy.sections.items()
+        for key, one in wanted.items()
+        for refusal in guards.standing(name, key, one.fields, policy.guards)
+    ]
+    return [guards.let_through(refusal, policy.guards) for refusal in found]
+
+
+def drift(ways: Ways, policy: Policy, audit: AuditLog) -> Plan:
+    """Compare and judge nothing: where the server is not as the policy says."""
+    state = look(ways, policy, audit)
+    found = compare(policy, state)
+    remarks = (*policy.remarks, *found.remarks)
+    return Plan(ways.server, _now(), state.digest(), policy.layers, order.ordered(found.changes), remarks)
+
+
 def make_plan(
     ways: Ways, policy: Policy, audit: AuditLog, *, override: Collection[str] = (), adopt: bool = False
 ) -> Plan:
+    """Return the plan alone; see `plan_and_state`."""
+    return plan_and_state(ways, policy, audit, override=override, adopt=adopt)[0]
+
+
+def plan_and_state(
+    ways: Ways, policy: Policy, audit: AuditLog, *, override: Collection[str] = (), adopt: bool = False
+) -> tuple[Plan, State]:
     """Compare, ask what the guards need to know, and judge. A plan without changes asks nothing but the lists."""
     state = look(ways, policy, audit)
     found = compare(policy, state, adopt=adopt)
@@ -130,9 +156,9 @@ def make_plan(
             replace(it, overridden="--override") if not it.overridden and it.guard in override else it
             for it in guards.judge(policy, state, changes, follows)
         ]
-    return Plan(
+    plan = Plan(
         ways.server,
-        datetime.now(UTC).isoformat(timespec="seconds"),
+        _now(),
         state.digest(),
         policy.layers,
         changes,
@@ -141,6 +167,11 @@ def make_plan(
         follows,
         tuple(policy.sections),
     )
+    return plan, state
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)
