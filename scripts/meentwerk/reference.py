@@ -14,6 +14,7 @@ from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.exits import Exit
 from meentwerk.files import replace_file
 from meentwerk.inventory import ROOT
+from meentwerk.moderation import schema
 
 REFERENCE = ROOT / "docs/variables.md"
 # The way of an instance through site.yml; other roles follow by name
@@ -41,6 +42,7 @@ def reference(
     """Write docs/variables.md from the roles' argument_specs, and all that is made from the model of the entry."""
     for name, text in derived.files().items():  # the role instance's argument_specs among them, so before the roles
         _write(ROOT / name, text, check=check)
+    _write(schema.FILE, schema.text(), check=check)
     _write(REFERENCE, render(ROOT / "roles"), check=check)
 
 

@@ -3,6 +3,7 @@
 It also says what is Meentwerk's where a section has no comment for a mark: what was created here, under which id.
 """
 
+import fcntl
 import getpass
 import json
 import os
@@ -57,6 +58,7 @@ class AuditLog:
         if not lines:
             return
         with self.file.open("a", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # several servers may be changed at once
             file.write("".join(lines))
             file.flush()
             os.fsync(file.fileno())

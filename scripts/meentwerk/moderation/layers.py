@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from meentwerk.entries import values
 from meentwerk.entries.document import Document, Limits, Path_, read
-from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted
+from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted, shortened
 from meentwerk.moderation.model import Layer
 from meentwerk.moderation.sections import LISTS, RULES
 
@@ -111,7 +111,7 @@ def _words(document: Document, detail: ErrorDetails, path: Path_) -> tuple[str, 
     kind, value = detail["type"], detail["input"]
     context: dict[str, Any] = detail.get("ctx", {})
     wrong = f"{quoted(value)} does not fit: {detail['msg']}."
-    cure = example = f"For example: {EXAMPLES.get(str(path[-1]), 'see docs/moderation.md')}" if path else ""
+    cure = example = f"For example: {_example(path)}" if path else ""
     match kind:
         case "wrong":
             wrong, cure = context["wrong"], context["cure"]
@@ -141,8 +141,26 @@ def _words(document: Document, detail: ErrorDetails, path: Path_) -> tuple[str, 
             written = document.written.get(path)
             shown = values.kind(value) if isinstance(value, dict | list) else quoted(written or value)
             wrong = f"{shown} stands here; {WANTED[kind]} is wanted."
-            cure = f'Put it in quotes: "{written}"' if WANTED[kind] == "a text" and written else example
+            cure = _as_wanted(WANTED[kind], value, written, path) or example
     return wrong, cure
+
+
+def _example(path: Path_) -> str:
+    name = str(path[-1])
+    if path[0] == "settings" and name == "name":
+        return "show_domain_blocks"
+    return EXAMPLES.get(name, "see docs/moderation.md")
+
+
+def _as_wanted(wanted: str, value: object, written: str | None, path: Path_) -> str:
+    """Say how a value of the wrong kind is written as one of the right kind, where that can be known."""
+    if wanted == "a text" and written:
+        return f'Put it in quotes: "{written}"'
+    if wanted == "true or false":
+        return "Write true or false, without quotes."
+    if wanted == "a group of keys" and isinstance(value, str) and path and path[0] in KEYS:
+        return f"Write «- {KEYS[str(path[0])]}: {shortened(value)}», and its reason in the line below."
+    return ""
 
 
 def _known(path: Path_) -> set[str]:

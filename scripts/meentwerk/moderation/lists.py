@@ -75,12 +75,15 @@ def parse(text: str, file: Path, origin: str, shape: str = "auto", default: str 
         else:
             _csv(found, text, file, default)
     except Wrong as error:
-        found.problems.append(Problem(Place(file), "", error.wrong, error.cure))
+        found.problems.append(Problem(Place(file, 1, 1), "", error.wrong, error.cure))
     except csv.Error as error:
-        found.problems.append(Problem(Place(file), "", f"This is no CSV: {error}.", "Save it again as CSV in UTF-8."))
-    if not found.entries and not found.problems and not found.obfuscated and text.strip():
+        found.problems.append(
+            Problem(Place(file, 1, 1), "", f"This is no CSV: {error}.", "Save it again as CSV in UTF-8.")
+        )
+    if not found.entries and not found.problems and not found.obfuscated:
         wrong = "No domain was found in this list."
-        found.problems.append(Problem(Place(file), "", wrong, "Say its format: see docs/moderation.md, «Lists»."))
+        cure = "Look at it, and at its format. If it is empty for good, take the source out of the policy."
+        found.problems.append(Problem(Place(file, 1, 1), "", wrong, cure))
     return found
 
 

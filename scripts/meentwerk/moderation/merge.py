@@ -166,7 +166,9 @@ def _lay(
 def _wanted(section: Section, entry: Entry, name: str, layer: LayerFile, where: str) -> Wanted:
     fields = {field: getattr(entry, field) for field in section.fields if hasattr(entry, field)}
     if section.comment:
-        fields[section.comment] = (fields[section.comment] or entry.reason).strip()
+        # One that is given holds, even an empty one
+        given = section.comment in entry.model_fields_set
+        fields[section.comment] = str(fields[section.comment] if given else entry.reason).strip()
     if "public_comment" in fields:
         fields["public_comment"] = str(fields["public_comment"]).strip()
     if section.name == "ip_blocks":

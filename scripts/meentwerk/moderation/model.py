@@ -61,8 +61,11 @@ def _language(value: str) -> str:
 
 
 def _https(value: str) -> str:
-    if not value.startswith("https://") or "@" in value.partition("//")[2].partition("/")[0]:
-        raise Wrong("A list is fetched over https, without a name and password in its address.", "Write https://...")
+    if not value.startswith("https://"):
+        raise Wrong("A list is fetched over https only.", "Write https://...")
+    if "@" in value.partition("//")[2].partition("/")[0]:
+        wrong = "A name and password in an address are read by everybody who reads the policy."
+        raise Wrong(wrong, "Fetch the list by another way, and give it as file.")
     return value
 
 
@@ -138,7 +141,7 @@ class DomainBlock(Entry):
     reject_reports: bool = False
     obfuscate: bool = Field(default=False, description="Visitors see the name with its middle hidden.")
     public_comment: Comment = Field(default="", description="Shown to visitors.")
-    private_comment: Comment = Field(default="", description="Shown to moderators; without it, the reason.")
+    private_comment: Comment = Field(default="", description="Shown to moderators; where it is not given, the reason.")
     published: dict[Language, Text] = Field(
         default={}, description="The public comment by language, for the published page."
     )
@@ -162,7 +165,7 @@ class IpBlock(Entry):
 
     ip: Network
     severity: IpSeverity = "sign_up_requires_approval"
-    comment: Comment = Field(default="", description="Shown to moderators; without it, the reason.")
+    comment: Comment = Field(default="", description="Shown to moderators; where it is not given, the reason.")
 
 
 class CanonicalEmailBlock(Entry):

@@ -1,6 +1,8 @@
 """The public account of what is limited and why: pages in Dutch and English, JSON, and a text for the about page."""
 
+import html
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +32,7 @@ def write(folder: Path, policy: Policy, state: State | None, organisation: str) 
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["plain"] = _plain
     today = datetime.now(UTC).date().isoformat()
     document = {"organisation": organisation, "date": today, "domain_blocks": entries, "allows": _allows(policy)}
     files = {"limits.json": json.dumps(document, indent=1, ensure_ascii=False) + "\n"}
@@ -41,6 +44,11 @@ def write(folder: Path, policy: Policy, state: State | None, organisation: str) 
     for name, text in files.items():
         replace_file(folder / name, text, 0o644)
     return [folder / name for name in files]
+
+
+def _plain(text: str) -> str:
+    """Return a text on one line in which neither Markdown nor HTML means anything."""
+    return re.sub(r"([\\\\`*_{}\[\]#|~])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def limited(policy: Policy, state: State | None) -> list[dict[str, Any]]:

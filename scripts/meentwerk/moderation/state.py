@@ -86,7 +86,8 @@ def records(
         one = record(section, row)
         if name == "rules":
             one = Record(one.key, {**one.fields, "position": number}, one.id, one.ours)
-        if not one.ours and (one.key, one.id) in made:
+        # A rule is its text: where that is the same, it is the same rule
+        if not one.ours and ((one.key, one.id) in made or (name == "rules" and (one.key, "") in made)):
             one = Record(one.key, one.fields, one.id, True)
         found[one.key] = one
     return found

@@ -1,6 +1,6 @@
 """The steps of a run: read a policy, look at a server, make a plan, carry it out, look again."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -218,13 +218,23 @@ def carry_out(plan: Plan, state: State, ways: Ways, audit: AuditLog, report: Rep
     done = 0
     for changes, chosen in ((special, ways.by_batch(special[0].section) if special else way), (lists, way)):
         run = Run(plan.server, account, chosen.name, number, overridden)
-        for outcome in chosen.make(changes, state) if changes else ():
-            failed += [(outcome.change, outcome.error)] if outcome.error else []
-            audit.write(run, [(outcome.change, f"failed: {outcome.error}" if outcome.error else DONE, outcome.id)])
-            done += 1
+        for outcomes in _in_lots(chosen, changes, state):
+            audit.write(run, [(it.change, f"failed: {it.error}" if it.error else DONE, it.id) for it in outcomes])
+            failed += [(it.change, it.error) for it in outcomes if it.error]
+            done += len(outcomes)
             report(done, len(plan.changes))
     failed += _read_back(plan, ways, audit, Run(plan.server, account, way.name, number), failed)
     return Done(len(plan.changes) - len(failed), tuple(failed), way.name)
+
+
+def _in_lots(way: Way, changes: Sequence[Change], state: State) -> Iterator[list[Outcome]]:
+    """Yield what was done since the last lot: one by one over the API, everything at once with bin/batch."""
+    if not changes:
+        return
+    if isinstance(way, ByBatch):
+        yield list(way.make(changes, state))
+    else:
+        yield from ([outcome] for outcome in way.make(changes, state))
 
 
 def _read_back(

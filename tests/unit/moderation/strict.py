@@ -1,4 +1,4 @@
-"""A server in memory that follows Mastodon's rules for the lists of its administration, and remembers every state it was in.
+"""A server in memory that follows Mastodon's rules for the lists of its administration, and remembers its states.
 
 It answers as `meentwerk.api.Client` does, and as `meentwerk.batch.Batch` does. What it refuses, Mastodon refuses: see
 Api::V1::Admin::DomainBlocksController, EmailDomainBlock, IpBlock (4.6.5).
@@ -16,6 +16,7 @@ from meentwerk.moderation import names, order
 from meentwerk.moderation.sections import BY_NAME, LISTS, Fields, Name
 
 Row = dict[str, Any]
+MOST_REMEMBERED = 50
 ALL = (1 << 3) | (1 << 5) | (1 << 7)
 
 
@@ -78,7 +79,10 @@ class Strict:
         assert data["start_at"]
         assert data["end_at"]
         assert all(data[key]["include_subdomains"] for key in data["keys"])
-        return [{"key": key, "total": str(self._follows(data[key]["domain"]) * number)} for number, key in enumerate(data["keys"])]
+        return [
+            {"key": key, "total": str(self._follows(data[key]["domain"]) * number)}
+            for number, key in enumerate(data["keys"])
+        ]
 
     def _follows(self, domain: str) -> int:
         return sum(number for name, number in self.follows.items() if names.covers(domain, name))
@@ -131,7 +135,9 @@ class Strict:
             raise NotAllowedError(
                 "answered 403: This action is outside the authorized scopes", "", Exit.NOT_ALLOWED, status=403
             )
-        if not self.permissions & {"manage_federation": 1 << 5, "manage_blocks": 1 << 7}[BY_NAME[section].right] and not (
+        if not self.permissions & {"manage_federation": 1 << 5, "manage_blocks": 1 << 7}[
+            BY_NAME[section].right
+        ] and not (
             path.endswith("/0")  # the entry is looked for before the right
         ):
             raise _forbidden()
@@ -167,6 +173,8 @@ class Strict:
                 row[name] = value
 
     def _remember(self) -> None:
+        if len(self.lists["domain_blocks"]) > MOST_REMEMBERED:
+            return
         self.states.append({key: dict(row) for key, row in self.lists["domain_blocks"].items()})
 
     # --- as bin/batch
@@ -222,7 +230,9 @@ class Strict:
 
     def _rules(self, items: Sequence[Row]) -> list[Row]:
         before = {row["text"]: row for row in self.rules}
-        self.rules = [{"id": before.get(item["text"], {}).get("id", str(n + 1)), **item} for n, item in enumerate(items)]
+        self.rules = [
+            {"id": before.get(item["text"], {}).get("id", str(n + 1)), **item} for n, item in enumerate(items)
+        ]
         return [{"key": item["text"], "outcome": "updated", "error": None} for item in items]
 
     # --- for tests
@@ -234,7 +244,9 @@ class Strict:
 
     def writes(self) -> int:
         """How many requests changed something."""
-        return sum(method in {"POST", "PUT", "DELETE"} and not path.endswith("measures") for method, path in self.requests)
+        return sum(
+            method in {"POST", "PUT", "DELETE"} and not path.endswith("measures") for method, path in self.requests
+        )
 
 
 def _forbidden() -> NotAllowedError:

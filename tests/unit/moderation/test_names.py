@@ -20,8 +20,8 @@ DOMAIN = st.lists(LABEL, min_size=1, max_size=4).map(".".join).filter(lambda nam
         ("spam.example.", "spam.example"),
         ("bücher.example", "xn--bcher-kva.example"),
         ("BÜCHER.example", "xn--bcher-kva.example"),
-        ("ｓｐａｍ.example", "spam.example"),
-        ("spam。example", "spam.example"),
+        ("\uff53\uff50\uff41\uff4d.example", "spam.example"),  # wide letters
+        ("spam\u3002example", "spam.example"),
         ("nl", "nl"),
         ("-odd-.example", "-odd-.example"),  # DomainValidator takes it, so servers have such blocks
     ],
