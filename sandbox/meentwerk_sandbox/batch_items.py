@@ -135,7 +135,7 @@ def result(key: str, outcome: str, error: str | None = None, **more: Json) -> di
 
 
 def accounts(session: Session, config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Local accounts: made when missing, else brought in line with what an item names. A password is set at birth only."""
+    """Local accounts: made when missing, else brought in line with what an item names."""
     settings = site_settings.Settings(session)
     results = []
     for item in items:

@@ -47,6 +47,15 @@ class HostBatch:
         return [result["results"] for result in self.run("several", items, dry_run=dry_run)]
 
 
+def tootctl(host: Host, *arguments: str) -> str:
+    """Run the release's own command line on the host and return what it says; MeentwerkError when it fails."""
+    finished = host.run([MASTODON_RUN, "tootctl", *arguments], "")
+    if finished.code != DONE:
+        said = next((line for line in reversed(finished.stderr.splitlines()) if line.strip()), "no reason given")[:300]
+        raise MeentwerkError(f"tootctl {' '.join(arguments[:2])} on {host.name} ended with {finished.code}: {said}")
+    return finished.stdout
+
+
 def _results(name: str, host: str, finished: Finished) -> list[Result]:
     """Read the answer. What the program says on stderr never holds an item's value, by its contract."""
     said = next((line for line in reversed(finished.stderr.splitlines()) if line.strip()), "no reason given")[:300]

@@ -20,6 +20,7 @@ from meentwerk.exits import Exit
 
 # Each is imported when it is asked for: all together take a third of a second, at every start
 COMMANDS = {
+    "accounts": "meentwerk.accounts.cli",
     "demo": "meentwerk.demo",
     "embedded-host": "meentwerk.embedded.cli",
     "inventory": "meentwerk.entries.cli",
@@ -56,6 +57,7 @@ app = typer.Typer(
     help="Run Mastodon as public infrastructure.",
     epilog="""\b
 Examples:
+  meentwerk accounts plan tides.csv --instance tides -i inventories/x
   meentwerk demo                                  two instances on this machine
   meentwerk embedded-host list                    hosts booted on this machine
   meentwerk inventory validate inventories/x      are all entries right? no host is contacted

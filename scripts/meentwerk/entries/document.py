@@ -47,15 +47,6 @@ class Unread(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a file may hold, and the page that says what it should."""
-
-    bytes: int
-    values: int = MOST_VALUES
-    guide: str = "docs/entry.md"
-
-
 @dataclass
 class Document:
     """A file as plain data, with the place of each key and value by its path, and what is wrong with it as a file."""
@@ -70,6 +61,9 @@ class Document:
     odd_keys: set[Path_] = field(default_factory=set)
     commented: set[Path_] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    most: int = MOST_VALUES
+    # The page that says what the file should hold
+    guide: str = "docs/entry.md"
 
     def place(self, path: Path_) -> Place:
         """Return the place of the value at a path, or of the nearest one around it."""
@@ -82,13 +76,19 @@ class Document:
         return self.keys.get(path) or self.place(path)
 
 
-def read(file: Path, root: Path, *, is_entry: bool, limits: Limits | None = None) -> Document:
+def read(file: Path, root: Path, *, is_entry: bool) -> Document:
     """Read a file of the inventory at `root`; problems stand in the document. OSError is one of them, too."""
     document = Document(file)
-    limits = limits or Limits(ENTRY_BYTES if is_entry else OTHER_BYTES)
-    if problem := _refuse_file(file, root, limits.bytes):
+    fill(document, root, ENTRY_BYTES if is_entry else OTHER_BYTES, is_entry=is_entry)
+    return document
+
+
+def fill(document: Document, root: Path, most_bytes: int, *, is_entry: bool) -> None:
+    """Read a document's file, which must lie below `root`."""
+    file = document.file
+    if problem := _refuse_file(file, root, most_bytes):
         document.problems.append(Problem(Place(file), "", *problem))
-        return document
+        return
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -96,9 +96,8 @@ def read(file: Path, root: Path, *, is_entry: bool, limits: Limits | None = None
         document.problems.append(
             Problem(Place(file), "", f"The file cannot be read: {reason}.", "Check its owner and mode.")
         )
-        return document
-    parse(document, raw, is_entry=is_entry, limits=limits)
-    return document
+        return
+    parse(document, raw, is_entry=is_entry)
 
 
 def _refuse_file(file: Path, root: Path, most: int) -> tuple[str, str] | None:
@@ -120,9 +119,8 @@ def _refuse_file(file: Path, root: Path, most: int) -> tuple[str, str] | None:
     return None
 
 
-def parse(document: Document, raw: bytes, *, is_entry: bool, limits: Limits | None = None) -> None:
+def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
     """Fill a document from the bytes of its file."""
-    limits = limits or Limits(OTHER_BYTES)
     text = _decode(document, raw)
     if text is None or text.startswith(VAULT_HEADER):
         if text is not None and is_entry:
@@ -139,14 +137,14 @@ def parse(document: Document, raw: bytes, *, is_entry: bool, limits: Limits | No
         document.problems.append(bad)
         return
     try:
-        if problem := _refuse_structure(document.file, text, limits.values, is_entry=is_entry):
+        if problem := _refuse_structure(document.file, text, document.most, is_entry=is_entry):
             document.problems.append(problem)
             return
         node = yaml.compose(text, Loader=LOADER)
         if node is not None:
             document.data = _Builder(document, text, is_entry=is_entry).build(node, ())
     except yaml.MarkedYAMLError as error:
-        document.problems.append(explain(document.file, text, error, limits.guide))
+        document.problems.append(explain(document.file, text, error, document.guide))
     except yaml.YAMLError as error:
         document.problems.append(Problem(Place(document.file), "", "This is no YAML.", str(error).splitlines()[0]))
 

@@ -79,6 +79,7 @@ Hint = Annotated[str, BeforeValidator(_texts_only(values.visible))]
 Username = Annotated[str, Field(pattern=values.USERNAME_PATTERN), BeforeValidator(_texts_only(values.username))]
 RegisterId = Annotated[str, Field(pattern=values.URI_PATTERN), BeforeValidator(_texts_only(values.register_id))]
 Language = Annotated[str, Field(pattern=values.LANGUAGE_PATTERN), BeforeValidator(_checked(values.language))]
+ListPath = Annotated[str, Field(pattern=values.LIST_PATTERN), BeforeValidator(_texts_only(values.list_path))]
 Ip6 = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(names.ip6))]
 HostAddress = Annotated[str, Field(min_length=1), BeforeValidator(_texts_only(names.host_address))]
 Release = Annotated[
@@ -299,6 +300,12 @@ class Entry(_Part):
         example={"username": "beheer", "email": "beheer@tides.example.org"},
         default_text="beheer, with the contact's mailbox",
         ansible_default={"username": "beheer", "email": "{{ instance_contact.email | default('') }}"},
+    )
+    instance_accounts: ListPath = _field(
+        "",
+        what="List of its accounts: a .csv or .yml file, as seen from the inventory's folder.",
+        why="playbooks/accounts.yml makes the accounts and keeps them as the list says (docs/accounts.md).",
+        example="accounts/tides.csv",
     )
     embedded_host_ip6: Ip6 | None = _field(
         None,

