@@ -14,6 +14,7 @@ COLUMNS = (
 
 def picture(folder: Path, name: str, shade: int) -> str:
     """Write a small PNG, a different one for each shade."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -32,7 +33,7 @@ def rows(folder: Path, prefix: str, number: int, *, pictures: int = 0) -> Iterat
             "email": f"team{index}@{prefix}.example.org",
             "department": f"Department {index % 7}",
             "display_name": f"Office {index} ✓",
-            "note": f"News of office {index}.\nSecond line, with ; and \"quotes\".",
+            "note": f'News of office {index}.\nSecond line, with ; and "quotes".',
             "field_1_name": "Open",
             "field_1_value": f"from {index % 24} h",
             "locale": "nl",

@@ -75,7 +75,7 @@ def line(change: Change, it: Plan | None = None) -> str:
         text += "  " + ", ".join(_step(field, change.before, change.after) for field in change.changed)
     follows = it.follows.get(change.key) if it and change.section == "domain_blocks" else None
     if follows:
-        text += f"  cuts {follows} follows"
+        text += f"  cuts follows: {follows}"
     origin = f"  [{change.origin[-1]}]" if change.origin else ""
     return f"{text}  {quoted(change.reason)}{origin}"
 
