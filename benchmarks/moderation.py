@@ -105,7 +105,7 @@ class Bench:
 
     def meentwerk(self, verb: str, policy: Path, *, way: str) -> Run:
         """Run apply-moderation with a policy."""
-        command = [sys.executable, "-m", "meentwerk.cli", "moderation", verb, "-p", policy, "--json"]
+        command: list[str | Path] = [sys.executable, "-m", "meentwerk.cli", "moderation", verb, "-p", policy, "--json"]
         if way == "batch":
             command += ["--instance", self.options.instance, "-i", self.options.inventory, "--way", "batch"]
         else:

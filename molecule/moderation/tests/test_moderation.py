@@ -134,7 +134,7 @@ def test_1_every_section_is_applied_changed_and_removed(desk: Desk) -> None:
         "registrations": {"mode": "closed", "reason": "Staff only"},
         "settings": [{"name": "show_domain_blocks", "value": "disabled", "reason": "Not yet"}],
     }
-    nothing = {name: [] for name in everything if name not in {"registrations", "settings"}}
+    nothing: dict[str, list[Any]] = {name: [] for name in everything if name not in {"registrations", "settings"}}
     both = [*REACHED, "--instance", "moderation-1", "--inventory", HOSTS]
     for way in (both, BY_BATCH):
         for body in (everything, changed, nothing):

@@ -111,8 +111,8 @@ def _severed(follows: Mapping[str, int], rules: GuardRules) -> Iterator[Refusal]
     if sum(counted.values()) <= rules.most_severed_follows:
         return
     for name, number in sorted(counted.items(), key=lambda item: -item[1]):
-        follows = "1 follow" if number == 1 else f"{number} follows"
-        text = f"suspending {name} would cut {follows} of people here, for good"
+        cut = "1 follow" if number == 1 else f"{number} follows"
+        text = f"suspending {name} would cut {cut} of people here, for good"
         yield Refusal("severed-follows", name, text, "Silence it instead, or tell those people first.")
 
 

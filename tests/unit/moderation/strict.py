@@ -237,7 +237,7 @@ class Strict:
 
     # --- for tests
 
-    def block(self, domain: str, severity: str = "silence", **fields: Any) -> None:
+    def block(self, domain: str, severity: Any = "silence", **fields: Any) -> None:
         """Put a domain block there by hand."""
         row = self._row("domain_blocks", domain)
         self.lists["domain_blocks"][domain] = {**row, "severity": severity, **fields}
