@@ -57,6 +57,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     follows: Mapping[str, int] = field(default_factory=dict)
     sections: tuple[Name, ...] = ()
+    settings: tuple[str, ...] = ()
     version: int = VERSION
 
     def refused(self) -> list[Refusal]:
@@ -77,7 +78,7 @@ def load(text: str, file: str) -> Plan:
         data["changes"] = tuple(Change(**{**it, "origin": tuple(it["origin"])}) for it in data["changes"])
         data["remarks"] = tuple(Remark(**it) for it in data["remarks"])
         data["refusals"] = tuple(Refusal(**it) for it in data["refusals"])
-        data["layers"], data["sections"] = tuple(data["layers"]), tuple(data["sections"])
+        data |= {name: tuple(data[name]) for name in ("layers", "sections", "settings")}
         plan = Plan(**data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{file} is no plan", "make one: scripts/apply-moderation plan --out FILE") from error

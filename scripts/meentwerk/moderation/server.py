@@ -185,27 +185,28 @@ class ByBatch:
 
     def make(self, changes: Sequence[Change], state: State) -> Iterator[Outcome]:
         """Make all changes in one start; each for itself."""
-        by_section = {name: [change for change in changes if change.section == name] for name in ("settings", "rules")}
-        if settings := by_section["settings"]:
-            items = [{"name": it.key, "value": (it.after or {})["value"]} for it in settings]
-            yield from _outcomes(settings, self.batch.run("settings", items))
-        if rules := by_section["rules"]:
-            yield from self._rules(rules, state)
-        lists = [change for change in changes if change.section not in by_section]
+        settings = [change for change in changes if change.section == "settings"]
+        rules = [change for change in changes if change.section == "rules"]
+        lists = [change for change in changes if change.section not in {"settings", "rules"}]
+        batches: list[tuple[str, list[dict[str, Any]]]] = []
+        if settings:
+            batches.append(("settings", [{"name": it.key, "value": (it.after or {})["value"]} for it in settings]))
+        if rules:
+            # The whole list: what is not in it is retired
+            kept = after(state, tuple(changes)).get("rules", {})
+            batches.append(("rules", [rule_item(record) for record in sorted(kept.values(), key=_position)]))
         if lists:
-            yield from _outcomes(lists, self.batch.run("moderation", [self._item(change) for change in lists]))
+            batches.append(("moderation", [self._item(change) for change in lists]))
+        for (name, _), results in zip(batches, self._together(batches), strict=True):
+            if name == "rules":
+                yield from _rule_outcomes(rules, results)
+            else:
+                yield from _outcomes(settings if name == "settings" else lists, results)
 
-    def _rules(self, changes: Sequence[Change], state: State) -> Iterator[Outcome]:
-        """Send the whole list: what is not in it is retired."""
-        kept = after(state, tuple(changes)).get("rules", {})
-        items = [rule_item(record) for record in sorted(kept.values(), key=_position)]
-        errors = {result["key"]: result["error"] for result in self.batch.run("rules", items) if result["error"]}
-        for change in changes:
-            # Half a list retires nothing: then no change of this kind was made
-            error = errors.get(change.key, "")
-            if errors and change.action == "delete":
-                error = "another rule was refused, so none was retired"
-            yield Outcome(change, error, change.id)
+    def _together(self, batches: Sequence[tuple[str, list[dict[str, Any]]]]) -> list[Rows]:
+        if len(batches) == 1:
+            return [self.batch.run(*batches[0])]
+        return self.batch.several(batches)
 
     def _item(self, change: Change) -> dict[str, Any]:
         item: dict[str, Any] = {"section": change.section, "key": change.key, "by": self.by}
@@ -228,6 +229,15 @@ def rule_item(record: Record) -> dict[str, Any]:
 
     words = json.loads(str(record.fields["translations"]))
     return {"text": record.key, "hint": record.fields["hint"], "translations": words}
+
+
+def _rule_outcomes(changes: Sequence[Change], results: Rows) -> Iterator[Outcome]:
+    errors = {result["key"]: str(result["error"]) for result in results if result["error"]}
+    for change in changes:
+        error = errors.get(change.key, "")
+        if errors and change.action == "delete":
+            error = "another rule was refused, so none was retired"
+        yield Outcome(change, error, change.id)
 
 
 def _outcomes(changes: Sequence[Change], results: Sequence[dict[str, Any]]) -> Iterator[Outcome]:

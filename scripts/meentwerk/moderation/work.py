@@ -166,6 +166,7 @@ def plan_and_state(
         tuple(refusals),
         follows,
         tuple(policy.sections),
+        tuple(policy.sections.get("settings", {})),
     )
     return plan, state
 
@@ -187,8 +188,7 @@ def stale(plan: Plan, ways: Ways, audit: AuditLog) -> State:
     """Read the state again and return it; refuse a plan that was made from another."""
     if plan.server != ways.server:
         raise UsageError(f"the plan is for {plan.server}, not for {ways.server}", "make a plan for this server")
-    settings = [change.key for change in plan.changes if change.section == "settings"]
-    state = observe(ways, plan.sections, settings, audit)
+    state = observe(ways, plan.sections, plan.settings, audit)
     if state.digest() != plan.state:
         raise MeentwerkError(
             f"the server changed since the plan was made ({plan.made_at}); nothing was done",
@@ -216,7 +216,10 @@ def carry_out(plan: Plan, state: State, ways: Ways, audit: AuditLog, report: Rep
     overridden = tuple(f"{it.guard}: {it.what}" for it in plan.refusals if it.overridden)
     failed: list[tuple[Change, str]] = []
     done = 0
-    for changes, chosen in ((special, ways.by_batch(special[0].section) if special else way), (lists, way)):
+    lots: list[tuple[Sequence[Change], Way]] = [(plan.changes, way)]
+    if not isinstance(way, ByBatch):
+        lots = [(special, ways.by_batch(special[0].section) if special else way), (lists, way)]
+    for changes, chosen in lots:
         run = Run(plan.server, account, chosen.name, number, overridden)
         for outcomes in _in_lots(chosen, changes, state):
             audit.write(run, [(it.change, f"failed: {it.error}" if it.error else DONE, it.id) for it in outcomes])

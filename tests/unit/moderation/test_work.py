@@ -244,6 +244,17 @@ def test_a_plan_is_bound_to_the_state_it_was_made_from(policy: Make, audit: Audi
         assert caught.value.exit is Exit.REFUSED
 
 
+def test_a_plan_with_a_setting_that_stays(policy: Make, audit: AuditLog) -> None:
+    server = Strict(settings={"registrations_mode": "none", "trends": True})
+    body = [
+        {"name": "trends", "value": False, "reason": "x"},
+        {"name": "registrations_mode", "value": "none", "reason": "x"},
+    ]
+    plan = plans.load(work.make_plan(by_batch(server), policy(settings=body), audit).text(), "x")
+    work.carry_out(plan, work.stale(plan, by_batch(server), audit), by_batch(server), audit)
+    assert server.settings["trends"] is False
+
+
 def test_a_plan_for_another_server_is_refused(policy: Make, audit: AuditLog) -> None:
     plan = work.make_plan(by_api(Strict()), policy(domain_blocks=blocks(0, 1)), audit)
     with pytest.raises(UsageError, match=r"not for other\.example\.org"):
