@@ -63,6 +63,7 @@ class _Worker:
         self.session = session
         self.config = config
         self.jobs: list[int] = []
+        self.actors: dict[str | None, int | None] = {}
 
     def queue(self) -> None:
         """Queue what follows from the blocks, once they can be seen."""
@@ -146,7 +147,6 @@ class _Worker:
         if made:
             self.session.add(row)
         self.session.flush()
-        self.session.refresh(row)
         after = show(row)
         if before == after:
             return "unchanged", {"record": after}
@@ -172,21 +172,29 @@ class _Worker:
 
     def log(self, action: str, row: Any, column: str, by: str | None) -> None:  # noqa: ANN401
         """Note in the server's audit log who did it: the account named, or the highest administrator."""
-        account = find(self.session, by) if by else None
-        if by and (account is None or account.user is None):
-            raise ItemError(f"there is no local account {by!r}")
-        if account is None:
-            query = select(Account).join(User).join(Role).where(Account.domain.is_(None)).order_by(Role.position.desc())
-            account = self.session.scalars(query).unique().first()
-        if account is not None:
+        if by not in self.actors:
+            self.actors[by] = self.actor(by)
+        number = self.actors[by]
+        if number is not None:
             entry = ActionLog(
-                account_id=account.id,
+                account_id=number,
                 action=action,
                 target_type=type(row).__name__,
                 target_id=row.id,
                 human_identifier=str(getattr(row, column)),
             )
             self.session.add(entry)
+
+    def actor(self, by: str | None) -> int | None:
+        """The account that changes are noted for; none on a server without anybody."""
+        if by:
+            named = find(self.session, by)
+            if named is None or named.user is None:
+                raise ItemError(f"there is no local account {by!r}")
+            return named.id
+        query = select(Account).join(User).join(Role).where(Account.domain.is_(None)).order_by(Role.position.desc())
+        highest = self.session.scalars(query).unique().first()
+        return highest.id if highest else None
 
 
 def _spelt(section: str, key: str) -> str:
