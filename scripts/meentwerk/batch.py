@@ -13,6 +13,7 @@ from meentwerk.on_host import Finished, Host
 
 CONTRACT = 1
 MASTODON_RUN = "/usr/local/sbin/mastodon-run"
+NO_PROGRAM = 127  # of the shell
 DONE, FAILED, BAD_INPUT, SOME_FAILED = 0, 1, 2, 4
 
 Item = dict[str, Any]
@@ -59,6 +60,8 @@ def tootctl(host: Host, *arguments: str) -> str:
 def _results(name: str, host: str, finished: Finished) -> list[Result]:
     """Read the answer. What the program says on stderr never holds an item's value, by its contract."""
     said = next((line for line in reversed(finished.stderr.splitlines()) if line.strip()), "no reason given")[:300]
+    if finished.code == NO_PROGRAM:
+        raise MeentwerkError(f"there is no instance on {host} yet", "ansible-playbook playbooks/site.yml deploys it")
     if finished.code not in {DONE, SOME_FAILED}:
         if finished.code == BAD_INPUT and "usage: bin/batch" in finished.stderr:
             raise UsageError(

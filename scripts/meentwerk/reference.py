@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from meentwerk.accounts import derived as accounts
 from meentwerk.console import say
 from meentwerk.entries import derived
 from meentwerk.errors import MeentwerkError, UsageError
@@ -40,14 +41,17 @@ def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if the file is stale.")] = False,
 ) -> None:
     """Write docs/variables.md from the roles' argument_specs, and all that is made from the model of the entry."""
-    for name, text in derived.files().items():  # the role instance's argument_specs among them, so before the roles
+    for name, text in {
+        **derived.files(),
+        **accounts.files(),
+    }.items():  # the role instance's argument_specs among them, so before the roles
         _write(ROOT / name, text, check=check)
     _write(schema.FILE, schema.text(), check=check)
     _write(REFERENCE, render(ROOT / "roles"), check=check)
 
 
 def _write(path: Path, text: str, *, check: bool) -> None:
-    current = path.read_text() if path.exists() else None
+    current = path.read_bytes().decode() if path.exists() else None
     name = path.relative_to(ROOT)
     if current == text:
         say(f"{name} is up to date")

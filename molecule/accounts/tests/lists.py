@@ -25,21 +25,24 @@ def picture(folder: Path, name: str, shade: int) -> str:
     return name
 
 
-def rows(folder: Path, prefix: str, number: int, *, pictures: int = 0) -> Iterator[dict[str, str]]:
-    """Yield accounts; the first `pictures` of them have an avatar."""
+def rows(folder: Path, prefix: str, number: int, pictures: int, profiles: int) -> Iterator[dict[str, str]]:
+    """Yield accounts; the first `pictures` of them have an avatar, the first `profiles` of them a profile at all."""
     for index in range(number):
         row = {
             "username": f"{prefix}{letters(index)}",
             "email": f"team{index}@{prefix}.example.org",
             "department": f"Department {index % 7}",
+            "locale": "nl",
+            "state": "present",
+        }
+        profile = {
             "display_name": f"Office {index} ✓",
             "note": f'News of office {index}.\nSecond line, with ; and "quotes".',
             "field_1_name": "Open",
             "field_1_value": f"from {index % 24} h",
-            "locale": "nl",
             "discoverable": "WAAR",
-            "state": "present",
         }
+        row |= profile if index < profiles else {}
         if index < pictures:
             row |= {"avatar": picture(folder, f"{prefix}{index}.png", index), "avatar_description": "A coloured square"}
         yield row
@@ -53,11 +56,15 @@ def letters(index: int) -> str:
     return word
 
 
-def write(folder: Path, prefix: str, number: int, *, pictures: int = 0, **changes: str) -> Path:
+def write(
+    folder: Path, prefix: str, number: int, *, pictures: int = 0, profiles: int | None = None, **changes: str
+) -> Path:
     """Write a list as a Dutch spreadsheet program does: semicolons, CRLF, a byte order mark."""
     path = folder / f"{prefix}.csv"
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, delimiter=";", lineterminator="\r\n")
         writer.writeheader()
-        writer.writerows(row | changes for row in rows(folder, prefix, number, pictures=pictures))
+        writer.writerows(
+            row | changes for row in rows(folder, prefix, number, pictures, number if profiles is None else profiles)
+        )
     return path

@@ -39,6 +39,9 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", help="With --server: file with a moderator's token. Default: MEENTWERK_TOKEN."),
 ]
+Address = Annotated[
+    str, typer.Option("--address", help="With --server: where to connect, when this machine does not know its name.")
+]
 Hours = Annotated[
     float, typer.Option("--patience", help="With --server: hours to wait for rate limits (5 sign-ups in half an hour).")
 ]
@@ -99,6 +102,7 @@ def plan(
     inventory: Source = None,
     server: ServerName = "",
     token_file: TokenFile = None,
+    address: Address = "",
     policy_file: PolicyFile = None,
     ca_file: CaFile = None,
     vault_password_file: PasswordFiles = None,
@@ -107,7 +111,7 @@ def plan(
 ) -> None:
     """Show what would be created and changed, field by field, and what is in the way. Changes nothing."""
     rules = policy.load(policy_file, listed)
-    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file)
+    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file, address)
     checked = _checked(listed, rules, reach, as_json=as_json)
     folder = journal.state_folder(reach.domain, state)
     if reach.host is None:
@@ -135,6 +139,7 @@ def apply(
     inventory: Source = None,
     server: ServerName = "",
     token_file: TokenFile = None,
+    address: Address = "",
     patience: Hours = 1.0,
     reason: Reason = "",
     policy_file: PolicyFile = None,
@@ -152,7 +157,7 @@ def apply(
     rules = policy.load(policy_file, listed)
     sealed = read_recipients(recipient or [])
     recipients(sealed)
-    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file)
+    reach = _reach(instance, inventory, ca_file, vault_password_file, server, token_file, address)
     checked = _checked(listed, rules, reach, as_json=as_json)
     folder = journal.state_folder(reach.domain, state)
     with journal.only_run(folder, wait=wait):
@@ -238,13 +243,14 @@ def _reach(
     passwords: list[str] | None,
     server: str,
     token_file: Path | None,
+    address: str,
 ) -> Target:
     """Return an instance of the inventory, or another's server with a moderator's token."""
     if bool(instance) == bool(server):
         raise UsageError("which server?", "give --instance NAME, or --server ADDRESS of one that is not Meentwerk's")
     if instance:
         return _target(instance, inventory, ca_file, passwords)
-    return target.of_server(server, ca_file, read_token(token_file))
+    return target.of_server(server, ca_file, address or None, read_token(token_file))
 
 
 def _over_api(reach: Target, rules: Policy, folder: Path, sealed: list[str], reason: str = "") -> OverApi:

@@ -149,6 +149,8 @@ def _csv_row(listed: Listed, columns: list[str], cells: list[str], row: int) -> 
         wrong = f"The row has {len(cells)} cells, the heading {len(columns)}."
         listed.complain(row, "", wrong, "Is a separator missing or too many, or a quotation mark not closed?")
         return
+    # Mastodon counts and keeps a line break as one character
+    cells = [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in cells]
     found = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if cell.strip()}
     unread = {name for name, cell in found.items() if _has_odd_character(listed, row, name, cell)}
     cells_of = {name: cell for name, cell in found.items() if name not in FIELD_COLUMNS}
@@ -168,7 +170,7 @@ def _fields(listed: Listed, row: int, cells: dict[str, str]) -> list[tuple[str, 
 
 
 def _has_odd_character(listed: Listed, row: int, column: str, text: str) -> bool:
-    if odd := INVISIBLE.search(text.replace("\r\n", "\n").replace("\r", "\n")):
+    if odd := INVISIBLE.search(text):
         wrong = f"The cell has the invisible character U+{ord(odd[0]):04X}."
         listed.complain(row, column, wrong, "Type it anew; it came along with a copy.")
     return bool(odd)

@@ -56,9 +56,9 @@ def of_inventory(inventory: Path, name: str, ca_file: Path | None, password_file
     return Target(Client(server), Host(source, name))
 
 
-def of_server(url: str, ca_file: Path | None, token: str) -> Target:
+def of_server(url: str, ca_file: Path | None, address: str | None, token: str) -> Target:
     """Return a server by its address alone, with a moderator's token."""
-    return Target(Client(Server.parse(url, ca_file), token))
+    return Target(Client(Server.parse(url, ca_file, address), token))
 
 
 def _is_known(name: str) -> bool:

@@ -38,7 +38,11 @@ ENTRY = """mastodon_instances:
 """
 
 
-@pytest.mark.parametrize("path", LISTS[::9], ids=lambda path: path.name)
+# What is only too long is judged by the limits that the instance publishes: that page is asked for
+OTHERWISE = [path for path in LISTS if " allowed" not in path.with_suffix(".txt").read_text()]
+
+
+@pytest.mark.parametrize("path", OTHERWISE[::9], ids=lambda path: path.name)
 @pytest.mark.parametrize("command", ["plan", "apply"])
 def test_no_command_goes_past_a_wrong_list(path: Path, command: str, tmp_path: Path) -> None:
     inventory, password = tmp_path / "hosts.yml", tmp_path / "password"
