@@ -158,6 +158,7 @@ class ByBatch:
     def __init__(self, batch: Batch, by: str | None = None) -> None:
         self.batch = batch
         self.by = by
+        self._instance: Rows = []
 
     def rows(self, section: Name, keys: Sequence[str]) -> Rows:
         """Return a section's entries."""
@@ -165,13 +166,18 @@ class ByBatch:
 
     def many(self, wanted: Sequence[tuple[Name, Sequence[str]]]) -> dict[Name, Rows]:
         """Return several sections' entries in one start."""
-        items = [{"action": "read", "section": name, "keys": list(keys)} for name, keys in wanted]
-        results = self.batch.run("moderation", items)
+        items: list[dict[str, Any]] = [{"action": "read", "section": "instance"}]
+        items += [{"action": "read", "section": name, "keys": list(keys)} for name, keys in wanted]
+        # What the instance is comes along: asking later would be one more start of the application
+        instance, *results = self.batch.run("moderation", items)
+        self._instance = _records(instance)
         return {name: _records(result) for (name, _), result in zip(wanted, results, strict=True)}
 
     def about(self) -> tuple[frozenset[str], bool]:
         """Return the server's own domains, and whether its federation is limited."""
-        (row,) = _records(self.batch.run("moderation", [{"action": "read", "section": "instance"}])[0])
+        (row,) = self._instance or _records(
+            self.batch.run("moderation", [{"action": "read", "section": "instance"}])[0]
+        )
         return frozenset({row["domain"], row["web_domain"]}), bool(row["limited_federation"])
 
     def follows(self, domains: Sequence[str]) -> dict[str, int]:
