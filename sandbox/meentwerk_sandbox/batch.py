@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from . import batch_items, batch_roles, batch_states, logs
+from . import batch_items, batch_moderation, batch_roles, batch_rules, batch_states, logs
 from .config import Config, run
 from .db import sessions
 
@@ -21,10 +21,11 @@ Worker = Callable[[Session, Config, list[dict[str, Any]]], list[dict[str, Any]]]
 WORKERS: dict[str, Worker] = {
     "accounts": batch_items.accounts,
     "settings": batch_items.settings,
-    "rules": batch_items.rules,
+    "rules": batch_rules.rules,
     "tokens": batch_items.tokens,
     "roles": batch_roles.roles,
     "states": batch_states.states,
+    "moderation": batch_moderation.moderate,
 }
 
 
@@ -78,6 +79,7 @@ def _work(
             session.rollback()
         else:
             session.commit()
+            session.info.get("after_commit", lambda: None)()
     if dry_run:
         for result in results:
             result.pop("token", None)

@@ -7,14 +7,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from . import accounts as account_rules
-from . import limits, scopes, security, site_settings
+from . import scopes, security, site_settings
 from .clock import now
 from .config import Config
 from .kinds import Json
 from .lookup import find
-from .models import Account, Application, Identity, Role, Rule, Token, User
+from .models import Account, Application, Identity, Role, Token, User
 
 NATIVE_REDIRECT = "urn:ietf:wg:oauth:2.0:oob"
+
+
+class _Identity(dict[str, str]):
+    """A type for the table below: provider and uid, and nothing else."""
+
 
 # field -> (types, required)
 _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
@@ -27,14 +32,19 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "approved": ((bool,), False),
         "locale": ((str, type(None)), False),
         "disabled": ((bool,), False),
-        "identity": ((dict,), False),
+        "identity": ((_Identity,), False),
         "created_by": ((str,), False),
         "reset_mail": ((bool,), False),
         "take_over": ((bool,), False),
     },
     "states": {"username": ((str,), True)},
     "settings": {"name": ((str,), True), "value": ((object,), True)},
-    "rules": {"text": ((str,), True), "hint": ((str, type(None)), False)},
+    "rules": {
+        "text": ((str,), True),
+        "hint": ((str, type(None)), False),
+        # language -> {text, hint}; without it, translations stay as they are
+        "translations": ((dict, type(None)), False),
+    },
     "tokens": {
         "username": ((str,), True),
         "application": ((str,), True),
@@ -49,6 +59,14 @@ _FIELDS: dict[str, dict[str, tuple[tuple[type, ...], bool]]] = {
         "highlighted": ((bool,), False),
         "position": ((int,), False),
         "require_2fa": ((bool,), False),
+    },
+    "moderation": {
+        "action": ((str,), True),
+        "section": ((str,), True),
+        "key": ((str, type(None)), False),
+        "keys": ((list,), False),
+        "fields": ((dict,), False),
+        "by": ((str, type(None)), False),
     },
     "several": {"batch": ((str,), True), "items": ((list,), True)},
 }
@@ -104,7 +122,8 @@ def _is(value: Json, types: tuple[type, ...]) -> bool:
     if object in types:
         return True
     if isinstance(value, dict):
-        return dict in types and set(value) == IDENTITY and all(isinstance(part, str) for part in value.values())
+        identity = set(value) == IDENTITY and all(isinstance(part, str) for part in value.values())
+        return dict in types or (_Identity in types and identity)
     if isinstance(value, bool):  # in Python also a whole number
         return bool in types
     return isinstance(value, types) and (not isinstance(value, list) or all(isinstance(part, str) for part in value))
@@ -239,35 +258,6 @@ def settings(session: Session, _config: Config, items: list[dict[str, Any]]) -> 
         else:
             site_settings.store(session, name, value)
             results.append(result(name, "updated"))
-    return results
-
-
-def rules(session: Session, _config: Config, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The whole list of server rules, in order; a rule that is not in it any more is retired, as Mastodon does."""
-    kept = list(session.scalars(select(Rule).where(Rule.deleted_at.is_(None)).order_by(Rule.priority, Rule.id)))
-    results = []
-    for priority, item in enumerate(items):
-        text, hint = item["text"].strip(), (item.get("hint") or "").strip()
-        if not text:
-            results.append(result(item["text"], "failed", "Text can't be blank"))
-            continue
-        if len(text) > limits.RULE:
-            results.append(result(text, "failed", f"Text is too long (maximum is {limits.RULE} characters)"))
-            continue
-        same = next((rule for rule in kept if rule.text == text), None)
-        if same is None:
-            session.add(Rule(text=text, hint=hint, priority=priority))
-            results.append(result(text, "created"))
-            continue
-        kept.remove(same)
-        changed = (same.hint, same.priority) != (hint, priority)
-        same.hint, same.priority = hint, priority
-        results.append(result(text, "updated" if changed else "unchanged"))
-    if any(result["outcome"] == "failed" for result in results):
-        return results  # half a list of rules must not retire the other half
-    for rule in kept:
-        rule.deleted_at = now()
-        results.append(result(rule.text, "deleted"))
     return results
 
 

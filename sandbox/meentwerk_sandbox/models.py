@@ -535,7 +535,9 @@ class Rule(Stamped, Base):
     hint: Mapped[str] = mapped_column(Text, default="")
     deleted_at: Mapped[datetime | None]
 
-    translations: Mapped[list["RuleTranslation"]] = relationship(lazy="selectin", order_by="RuleTranslation.id")
+    translations: Mapped[list["RuleTranslation"]] = relationship(
+        lazy="selectin", order_by="RuleTranslation.language", cascade="all, delete-orphan"
+    )
 
 
 class RuleTranslation(Stamped, Base):

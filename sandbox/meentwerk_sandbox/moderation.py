@@ -1,6 +1,7 @@
 """What moderators do, whichever way they ask for it."""
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
 from . import blocks, errors, feeds
 from .clock import now
@@ -10,7 +11,9 @@ from .models import (
     Account,
     ActionLog,
     CanonicalEmailBlock,
+    DomainAllow,
     DomainBlock,
+    Follow,
     Strike,
     User,
 )
@@ -105,14 +108,37 @@ def stricter(one: DomainBlock, other: DomainBlock) -> bool:
 
 
 def lift(context: Context, block: DomainBlock) -> None:
-    """Undo what a block did to known accounts (UnblockDomainService)."""
+    """Delete a block and undo what it did."""
+    unblock(context.session, block)
+
+
+def unblock(session: Session, block: DomainBlock) -> None:
+    """Delete a block and undo what it did to known accounts (UnblockDomainService)."""
     made = block.created_at
     column = Account.suspended_at if block.severity == SUSPEND else Account.silenced_at
     if block.severity in {SUSPEND, SILENCE}:
-        context.session.execute(
+        session.execute(
             update(Account).where(Account.domain == block.domain, column >= made).values({column.key: None})
         )
-    context.session.delete(block)
+    session.delete(block)
+
+
+def disallow(session: Session, allow: DomainAllow, *, limited: bool) -> None:
+    """Delete an allow; in limited federation the domain's accounts are suspended (UnallowDomainService)."""
+    if limited:
+        accounts = update(Account).where(Account.domain == allow.domain, Account.suspended_at.is_(None))
+        session.execute(accounts.values(suspended_at=now()))
+    session.delete(allow)
+
+
+def follows_with(
+    session: Session, domain: str, *, outwards: bool = True, inwards: bool = True, below: bool = True
+) -> int:
+    """How many follows there are between people here and accounts of a domain, and of its subdomains."""
+    there = or_(Account.domain == domain, Account.domain.like(f"%.{domain}")) if below else Account.domain == domain
+    remote = select(Account.id).where(there)
+    sides = [Follow.target_account_id.in_(remote)] * outwards + [Follow.account_id.in_(remote)] * inwards
+    return session.scalar(select(func.count()).select_from(Follow).where(or_(*sides))) or 0
 
 
 def rule_for(context: Context, variants: list[str]) -> DomainBlock | None:

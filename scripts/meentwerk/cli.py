@@ -6,26 +6,51 @@ import sys
 import traceback
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from meentwerk import demo, reference
-from meentwerk.accounts import cli as accounts
-from meentwerk.checks import cli as checks
 from meentwerk.console import note, say, show_error
-from meentwerk.embedded import cli as embedded_host
-from meentwerk.entries import cli as inventory
 from meentwerk.errors import MeentwerkError
 from meentwerk.exits import Exit
-from meentwerk.release import cli as release
-from meentwerk.secrets import cli as secrets
+
+# Each is imported when it is asked for: all together take a third of a second, at every start
+COMMANDS = {
+    "accounts": "meentwerk.accounts.cli",
+    "check": "meentwerk.checks.cli",
+    "demo": "meentwerk.demo",
+    "embedded-host": "meentwerk.embedded.cli",
+    "inventory": "meentwerk.entries.cli",
+    "moderation": "meentwerk.moderation.cli",
+    "release": "meentwerk.release.cli",
+    "secrets": "meentwerk.secrets.cli",
+    "docs": "meentwerk.reference",
+}
+
+
+class _Commands(TyperGroup):
+    """The sub-commands, by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  # typer keeps the type for itself
+        """Return the names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperGroup | None:  # noqa: ANN401
+        """Return a sub-command, or none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        group = typer.main.get_group(import_module(COMMANDS[cmd_name]).app)
+        group.name = cmd_name
+        return group
+
 
 app = typer.Typer(
     name="meentwerk",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help reads the same on a terminal, in a log and in a bug report
@@ -38,6 +63,7 @@ Examples:
   meentwerk demo                                  two instances on this machine
   meentwerk embedded-host list                    hosts booted on this machine
   meentwerk inventory validate inventories/x      are all entries right? no host is contacted
+  meentwerk moderation plan --policy FILE ...     what would change on a server, and why
   meentwerk release verify releases/ID.tar.zst --allowed-signers FILE
   meentwerk secrets init NAME -i inventories/x    secrets of a new instance, encrypted at birth
   meentwerk secrets check --all -i inventories/x  every secret decrypts and is well-formed
@@ -45,19 +71,6 @@ Examples:
 Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 5 not allowed, 6 refused by a guard, 7 gave up waiting, 130 interrupted.""",
 )
-
-COMMANDS = {
-    "accounts": accounts.app,
-    "check": checks.app,
-    "demo": demo.app,
-    "embedded-host": embedded_host.app,
-    "inventory": inventory.app,
-    "release": release.app,
-    "secrets": secrets.app,
-    "docs": reference.app,
-}
-for _name, _command in COMMANDS.items():
-    app.add_typer(_command, name=_name)
 
 
 def _version(value: bool) -> None:

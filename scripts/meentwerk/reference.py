@@ -16,6 +16,7 @@ from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.exits import Exit
 from meentwerk.files import replace_file
 from meentwerk.inventory import ROOT
+from meentwerk.moderation import schema
 
 REFERENCE = ROOT / "docs/variables.md"
 CONTROLS = ROOT / "docs/controls.md"
@@ -47,6 +48,7 @@ def reference(
         **accounts.files(),
     }.items():  # the role instance's argument_specs among them, so before the roles
         _write(ROOT / name, text, check=check)
+    _write(schema.FILE, schema.text(), check=check)
     _write(REFERENCE, render(ROOT / "roles"), check=check)
     _write(CONTROLS, controls.render(ROOT / "roles", ORDER), check=check)
 

@@ -401,6 +401,15 @@ def block_domains(stage: Stage) -> None:
 
 
 @step
+def measure_a_server(stage: Stage) -> None:
+    keys = ("instance_accounts", "instance_follows", "instance_followers")
+    about = {key: {"domain": "spam.contract.example", "include_subdomains": True} for key in keys}
+    days = {"start_at": "2026-01-01", "end_at": "2026-01-03"}
+    answer = stage.call("POST", "/api/v1/admin/measures", "owner", json={"keys": keys, **days, **about})
+    assert [measure["total"] for measure in answer.json()] == ["0", "0", "0"]
+
+
+@step
 def block_email(stage: Stage) -> None:
     owner = stage.owner
     domain = owner.admin_create_email_domain_block("mail.contract.example")

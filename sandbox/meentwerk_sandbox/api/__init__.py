@@ -5,6 +5,7 @@ from . import (
     admin_accounts,
     admin_blocks,
     admin_domains,
+    admin_measures,
     apps,
     instance,
     media,
@@ -31,6 +32,7 @@ MODULES = (
     admin_accounts,
     admin_domains,
     admin_blocks,
+    admin_measures,
     well_known,
     pages,
 )

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from starlette.responses import Response
 
 from .. import domains, errors, moderation
-from ..clock import now
 from ..context import Context
 from ..http import empty, reply
-from ..models import Account, DomainAllow, DomainBlock
+from ..models import DomainAllow, DomainBlock
 from ..params import boolean
 from ..roles import Permission
 from ..serializers import admin as shown
@@ -157,13 +156,7 @@ def destroy_allow(context: Context) -> Response:
     allow = admin_records.find(context, DomainAllow)
     moderator = context.authorize(FEDERATION)
     moderation.log(context, moderator, "destroy", "DomainAllow", allow.id, allow.domain)
-    if context.config.limited_federation:
-        context.session.execute(
-            update(Account)
-            .where(Account.domain == allow.domain, Account.suspended_at.is_(None))
-            .values(suspended_at=now())
-        )
-    context.session.delete(allow)
+    moderation.disallow(context.session, allow, limited=context.config.limited_federation)
     return empty()
 
 

@@ -62,6 +62,8 @@ class Document:
     commented: set[Path_] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     most: int = MOST_VALUES
+    # The page that says what the file should hold
+    guide: str = "docs/entry.md"
 
     def place(self, path: Path_) -> Place:
         """Return the place of the value at a path, or of the nearest one around it."""
@@ -77,9 +79,16 @@ class Document:
 def read(file: Path, root: Path, *, is_entry: bool) -> Document:
     """Read a file of the inventory at `root`; problems stand in the document. OSError is one of them, too."""
     document = Document(file)
-    if problem := _refuse_file(file, root, ENTRY_BYTES if is_entry else OTHER_BYTES):
+    fill(document, root, ENTRY_BYTES if is_entry else OTHER_BYTES, is_entry=is_entry)
+    return document
+
+
+def fill(document: Document, root: Path, most_bytes: int, *, is_entry: bool) -> None:
+    """Read a document's file, which must lie below `root`."""
+    file = document.file
+    if problem := _refuse_file(file, root, most_bytes):
         document.problems.append(Problem(Place(file), "", *problem))
-        return document
+        return
     try:
         raw = file.read_bytes()
     except OSError as error:
@@ -87,9 +96,8 @@ def read(file: Path, root: Path, *, is_entry: bool) -> Document:
         document.problems.append(
             Problem(Place(file), "", f"The file cannot be read: {reason}.", "Check its owner and mode.")
         )
-        return document
+        return
     parse(document, raw, is_entry=is_entry)
-    return document
 
 
 def _refuse_file(file: Path, root: Path, most: int) -> tuple[str, str] | None:
@@ -136,7 +144,7 @@ def parse(document: Document, raw: bytes, *, is_entry: bool) -> None:
         if node is not None:
             document.data = _Builder(document, text, is_entry=is_entry).build(node, ())
     except yaml.MarkedYAMLError as error:
-        document.problems.append(explain(document.file, text, error))
+        document.problems.append(explain(document.file, text, error, document.guide))
     except yaml.YAMLError as error:
         document.problems.append(Problem(Place(document.file), "", "This is no YAML.", str(error).splitlines()[0]))
 

@@ -47,7 +47,7 @@ BEGINNING = ("expected ':'", "alphabetic or numeric", "unexpected end of stream"
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 
 
-def explain(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
+def explain(file: Path, text: str, error: yaml.MarkedYAMLError, guide: str = "docs/entry.md") -> Problem:
     """Say what a person should look for where the parser gave up, and where it began rather than where it ended."""
     place = marked(file, error.problem_mark or error.context_mark)
     said = error.problem or "it cannot be read"
@@ -62,9 +62,7 @@ def explain(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
             line = _line(text, place.line)
             first = line[place.column - 1 : place.column] or "a character"
             return Problem(place, "", wrong.replace("{}", first), cure)
-    return Problem(
-        place, "", f"YAML cannot be read here: {said}.", "Compare the line with docs/entry.md, or with another entry."
-    )
+    return Problem(place, "", f"YAML cannot be read here: {said}.", f"Compare the line with {guide}, or with another.")
 
 
 class _Mark(Protocol):

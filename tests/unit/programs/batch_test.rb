@@ -69,6 +69,32 @@ end
 class RulesTest < Minitest::Test
   def setup
     Rule.rows = []
+    RuleTranslation.rows = []
+  end
+
+  def translated(rule) = rule.translations.to_h { |it| [it.language, [it.text, it.hint]] }
+
+  def test_translations_follow_the_list_and_stay_where_it_says_nothing
+    dutch = { 'nl' => { 'text' => ' Wees aardig ', 'hint' => nil }, 'fy' => { 'text' => 'Wês aardich' } }
+    assert_equal [['Be kind', 'created', nil]], run_batch({ 'text' => 'Be kind', 'translations' => dutch })
+    assert_equal({ 'nl' => ['Wees aardig', ''], 'fy' => ['Wês aardich', ''] }, translated(Rule.rows.first))
+    assert_equal [['Be kind', 'unchanged', nil]], run_batch({ 'text' => 'Be kind', 'translations' => dutch })
+    assert_equal [['Be kind', 'unchanged', nil]], run_batch('Be kind')
+    only = { 'nl' => { 'text' => 'Wees vriendelijk', 'hint' => 'Altijd' } }
+    assert_equal [['Be kind', 'updated', nil]], run_batch({ 'text' => 'Be kind', 'translations' => only })
+    assert_equal({ 'nl' => ['Wees vriendelijk', 'Altijd'] }, translated(Rule.rows.first))
+  end
+
+  {
+    { 'nl' => { 'text' => ' ' } } => /translations.nl: Text can't be blank/,
+    { 'nl' => { 'text' => 'x' * 301 } } => /too long/,
+    { 'nl' => 'Wees aardig' } => /must hold text and hint/,
+    { 'nl' => { 'text' => 'x', 'hint' => 1 } } => /hint must be text/,
+  }.each_with_index do |(translations, error), number|
+    define_method("test_a_bad_translation_#{number}") do
+      assert_match error, run_batch({ 'text' => 'Be kind', 'translations' => translations }).first.last
+      assert_empty Rule.rows
+    end
   end
 
   def run_batch(*texts)

@@ -24,7 +24,7 @@ class FakeRecord
   attr_reader :id
 
   def initialize(id: nil, **values)
-    @values = self.class.fields.merge(values)
+    @values = self.class.fields.merge(values.transform_keys(&:to_sym))
     @stored = nil
     keep(id) if id
   end
@@ -100,8 +100,32 @@ class UserRole < FakeRecord
   def problems = color.match?(/\A(#?\h{3}|#?\h{6})?\z/) ? [] : ['Color is invalid']
 end
 
+class RuleTranslation < FakeRecord
+  FIELDS = { rule: nil, language: '', text: '', hint: '' }.freeze
+
+  def update!(**values)
+    assign_attributes(values)
+    save!
+  end
+
+  def destroy! = RuleTranslation.rows.delete(self)
+end
+
 class Rule < FakeRecord
   FIELDS = { text: '', hint: '', priority: 0, deleted: false }.freeze
+  TEXT_SIZE_LIMIT = 300
+
+  # The rows that belong to a rule, and a way to begin one more.
+  class Translations < FakeScope
+    def initialize(rule)
+      @rule = rule
+      super(RuleTranslation.rows.select { |it| it.rule == rule })
+    end
+
+    def build(language:) = RuleTranslation.new(rule: @rule, language: language)
+  end
+
+  def translations = Translations.new(self)
 
   def self.kept = FakeScope.new(rows.reject(&:deleted))
 
@@ -110,4 +134,94 @@ class Rule < FakeRecord
   end
 
   def discard! = self.deleted = true
+end
+
+# What moderation touches: five lists, the server's audit log, and what follows from a block.
+module FakeList
+  def find_by(values) = rows.find { |row| values.all? { |field, value| row[field] == value } }
+  def order(*) = FakeScope.new(rows.sort_by { |row| -row.id })
+end
+
+class FakeListed < FakeRecord
+  extend FakeList
+
+  def destroy! = self.class.rows.delete(self)
+end
+
+class DomainBlock < FakeListed
+  FIELDS = {
+    domain: nil, severity: 'silence', reject_media: false, reject_reports: false, obfuscate: false,
+    private_comment: nil, public_comment: nil,
+  }.freeze
+
+  def problems = %w[noop silence suspend].include?(severity) ? [] : ['Severity is not included in the list']
+  def severity_previously_changed? = true
+end
+
+class DomainAllow < FakeListed
+  FIELDS = { domain: nil }.freeze
+end
+
+class EmailDomainBlock < FakeListed
+  FIELDS = { domain: nil, allow_with_approval: false }.freeze
+end
+
+class IpBlock < FakeListed
+  FIELDS = { ip: nil, severity: nil, comment: '', expires_at: nil }.freeze
+
+  def problems = severity.nil? ? ["Severity can't be blank"] : []
+end
+
+class CanonicalEmailBlock < FakeListed
+  FIELDS = { canonical_email_hash: nil }.freeze
+end
+
+# Remembers what it was called with.
+module Called
+  def calls = @calls ||= []
+end
+
+class DomainBlockWorker
+  extend Called
+  def self.perform_async(*given) = calls << given
+end
+
+class UnblockDomainService
+  extend Called
+
+  def call(block)
+    self.class.calls << block.domain
+    block.destroy!
+  end
+end
+
+class UnallowDomainService < UnblockDomainService; end
+
+class Account
+  Named = Struct.new(:username)
+  def self.representative = Named.new('the server')
+  def self.find_local(name) = name == 'beheer' ? Named.new(name) : nil
+end
+
+module Admin
+  class ActionLog
+    extend Called
+    def self.create!(account:, action:, target:) = calls << [account.username, action, target.class.name]
+  end
+end
+
+class TagManager
+  def self.instance = new
+
+  def normalize_domain(domain)
+    raise Addressable::URI::InvalidURIError, domain if domain.include?(' ')
+
+    domain.strip.downcase
+  end
+end
+
+module Addressable
+  class URI
+    class InvalidURIError < StandardError; end
+  end
 end

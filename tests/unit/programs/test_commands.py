@@ -49,7 +49,7 @@ def test_batch_says_how_it_is_used(release: Path, arguments: list[str]) -> None:
     done = _run(release / "bin/batch", *arguments, environment={})
     assert (done.returncode, done.stderr) == (
         2,
-        "usage: bin/batch accounts|settings|rules|tokens|roles|states|several < items.json\n",
+        "usage: bin/batch accounts|settings|rules|tokens|roles|states|moderation|several < items.json\n",
     )
 
 

@@ -14,6 +14,7 @@ module Meentwerk
       BOOLEAN = ->(value) { [true, false].include?(value) }
       WHOLE = ->(value) { value.is_a?(Integer) }
       TEXTS = ->(value) { value.is_a?(Array) && value.all?(String) }
+      OBJECT = ->(value) { value.is_a?(Hash) }
       def self.nullable(type) = ->(value) { value.nil? || type === value }
 
       # name => {field => [type, required]}
@@ -34,7 +35,12 @@ module Meentwerk
         },
         'states' => { 'username' => [TEXT, true] },
         'settings' => { 'name' => [TEXT, true], 'value' => [ANY, true] },
-        'rules' => { 'text' => [TEXT, true], 'hint' => [nullable(TEXT), false] },
+        'rules' => {
+          'text' => [TEXT, true],
+          'hint' => [nullable(TEXT), false],
+          # language => {text, hint}; without it, translations stay as they are
+          'translations' => [nullable(OBJECT), false],
+        },
         'tokens' => {
           'username' => [TEXT, true],
           'application' => [TEXT, true],
@@ -49,6 +55,14 @@ module Meentwerk
           'highlighted' => [BOOLEAN, false],
           'position' => [WHOLE, false],
           'require_2fa' => [BOOLEAN, false],
+        },
+        'moderation' => {
+          'action' => [TEXT, true],
+          'section' => [TEXT, true],
+          'key' => [nullable(TEXT), false],
+          'keys' => [TEXTS, false],
+          'fields' => [OBJECT, false],
+          'by' => [nullable(TEXT), false],
         },
         'several' => { 'batch' => [TEXT, true], 'items' => [->(value) { value.is_a?(Array) && value.all?(Hash) }, true] },
       }.freeze

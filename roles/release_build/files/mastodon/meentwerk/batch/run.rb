@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'accounts'
+require_relative 'moderation'
 require_relative 'quiet'
 require_relative 'roles'
 require_relative 'rules'
@@ -16,7 +17,7 @@ module Meentwerk
 
       WORKERS = {
         'accounts' => Accounts, 'settings' => Settings, 'rules' => Rules, 'tokens' => Tokens, 'roles' => Roles,
-        'states' => States
+        'states' => States, 'moderation' => Moderation
       }.freeze
 
       def initialize(dry_run)
