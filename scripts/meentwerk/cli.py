@@ -19,6 +19,7 @@ from meentwerk.embedded import cli as embedded_host
 from meentwerk.entries import cli as inventory
 from meentwerk.errors import MeentwerkError
 from meentwerk.exits import Exit
+from meentwerk.identities import cli as identities
 from meentwerk.release import cli as release
 from meentwerk.secrets import cli as secrets
 
@@ -45,6 +46,7 @@ Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 COMMANDS = {
     "demo": demo.app,
     "embedded-host": embedded_host.app,
+    "identities": identities.app,
     "inventory": inventory.app,
     "release": release.app,
     "secrets": secrets.app,

@@ -1,0 +1,46 @@
+"""The accounts of an instance that want to be found: its public directory (GET /api/v1/directory)."""
+
+import asyncio
+import json
+from typing import Any
+
+from meentwerk.identities.config import Instance, from_entry, listed_in_entry
+from meentwerk.identities.fetch import Fetcher, FetchError
+from meentwerk.identities.model import Account
+
+PAGE = 80
+MOST = 2000
+
+
+def accounts(instances: list[Instance], fetcher: Fetcher) -> tuple[list[Account], list[str]]:
+    """Return the accounts of instances, and a line for each instance whose accounts are not known.
+
+    Those that an entry lists; otherwise those of the instance's directory.
+    """
+    return asyncio.run(_accounts(instances, fetcher))
+
+
+async def _accounts(instances: list[Instance], fetcher: Fetcher) -> tuple[list[Account], list[str]]:
+    found = await asyncio.gather(*(_of_instance(name, entry, fetcher) for name, entry in instances))
+    return [account for accounts, _ in found for account in accounts], [line for _, line in found if line]
+
+
+async def _of_instance(name: str, entry: dict[str, Any], fetcher: Fetcher) -> tuple[list[Account], str]:
+    listed = listed_in_entry(entry)
+    if listed is not None:
+        return from_entry(name, entry, listed), ""
+    web = from_entry(name, entry, ["x"])[0].web_domain
+    usernames: list[str] = []
+    while len(usernames) < MOST:
+        url = f"https://{web}/api/v1/directory?local=true&order=new&limit={PAGE}&offset={len(usernames)}"
+        try:
+            answer = await fetcher.get(url, "application/json")
+            page = json.loads(answer.body) if answer.status == 200 else None  # noqa: PLR2004
+        except (FetchError, ValueError) as error:
+            return [], f"{name}: its directory cannot be read: {error}"
+        if not isinstance(page, list):
+            return [], f"{name}: its directory answers {answer.status}; list its accounts in the configuration"
+        usernames += [str(item["username"]) for item in page if isinstance(item, dict) and "username" in item]
+        if len(page) < PAGE:
+            break
+    return from_entry(name, entry, usernames), "" if usernames else f"{name}: its directory is empty"
