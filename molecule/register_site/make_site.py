@@ -1,4 +1,4 @@
-"""Makes a register page for the scenario, in the folder of the first argument: 300 accounts, some with hostile names."""
+"""Makes a register page for the scenario, in the folder of the first argument: 300 accounts, one hostile."""
 
 import sys
 from dataclasses import replace
@@ -28,13 +28,24 @@ def results(at: str) -> list[Result]:
         verdict = VERDICTS[number % len(VERDICTS)]
         name = f"news{number}"
         organisation = f"https://register.example.org/organisations/{number // 2}"
-        checks = [Check(n, verdict, f"{n} says {verdict}", "", (f"200 https://d{number}.example.test/",)) for n in REQUIRED]
+        checks = [
+            Check(n, verdict, f"{n} says {verdict}", "", (f"200 https://d{number}.example.test/",)) for n in REQUIRED
+        ]
         checks += [Check(n, Verdict.PASS, f"{n} is right") for n in EXTRA]
         title = HOSTILE if number == 7 else f"Coöperatie {number}"
         domain = f"d{number // 2}.example.test"
         account = Account(name, domain, organisation)
         made.append(
-            Result(account, at, tuple(checks), f"https://{domain}/@{name}", title, "", (f"Ministry {number // 2}",), (source,))
+            Result(
+                account,
+                at,
+                tuple(checks),
+                f"https://{domain}/@{name}",
+                title,
+                "",
+                (f"Ministry {number // 2}",),
+                (source,),
+            )
         )
     return made
 

@@ -1,6 +1,7 @@
 """What to check: the file identities.yml, and the accounts that an inventory's entries name."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -101,10 +102,10 @@ class Register(_Part):
 
 
 class Claim(_Part):
-    """An account, and the organisation it is said to speak for."""
+    """An account, and the organisation it is said to speak for; that may be left out when an entry has its domain."""
 
     handle: Handle
-    organisation: str = Field(min_length=1)
+    organisation: str = ""
     web_domain: DomainName | None = None
 
 
@@ -222,11 +223,20 @@ def listed_in_entry(entry: dict[str, Any]) -> list[str] | None:
 
 
 def claims(config: Config, by_entry: Iterable[Account]) -> list[Account]:
-    """Return every account once: the file's first, then those of entries."""
-    found: dict[str, Account] = {}
+    """Return every account once; what the configuration says of one goes before what its entry says.
+
+    UsageError for an account whose organisation neither of them names.
+    """
+    found = {account.handle: account for account in by_entry}
     for claim in config.accounts:
         name, _, domain = claim.handle.partition("@")
-        found[claim.handle] = Account(name, domain, claim.organisation, web_domain=claim.web_domain or "")
-    for account in by_entry:
-        found.setdefault(account.handle, account)
+        known = found.get(claim.handle) or Account(name, domain, "")
+        organisation = claim.organisation or known.organisation
+        if not organisation:
+            cure = "write its `organisation`, or give the inventory whose entry has its domain"
+            raise UsageError(f"whose account {claim.handle} is, nobody says", cure)
+        # The name in the entry is that of the entry's organisation
+        title = known.organisation_name if organisation == known.organisation else ""
+        web = claim.web_domain or known.web_domain
+        found[claim.handle] = replace(known, organisation=organisation, organisation_name=title, web_domain=web)
     return list(found.values())

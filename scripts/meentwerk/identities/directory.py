@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from meentwerk.identities.config import Instance, from_entry, listed_in_entry
@@ -12,24 +13,33 @@ PAGE = 80
 MOST = 2000
 
 
-def accounts(instances: list[Instance], fetcher: Fetcher) -> tuple[list[Account], list[str]]:
+def accounts(
+    instances: Sequence[Instance], handles: Sequence[str], fetcher: Fetcher
+) -> tuple[list[Account], list[str]]:
     """Return the accounts of instances, and a line for each instance whose accounts are not known.
 
-    Those that an entry lists; otherwise those of the instance's directory.
+    Those that an entry lists, and those of `handles` (name@domain) at its domain; where there are none, those of the
+    instance's directory.
     """
-    return asyncio.run(_accounts(instances, fetcher))
+    return asyncio.run(_accounts(instances, handles, fetcher))
 
 
-async def _accounts(instances: list[Instance], fetcher: Fetcher) -> tuple[list[Account], list[str]]:
-    found = await asyncio.gather(*(_of_instance(name, entry, fetcher) for name, entry in instances))
+async def _accounts(
+    instances: Sequence[Instance], handles: Sequence[str], fetcher: Fetcher
+) -> tuple[list[Account], list[str]]:
+    found = await asyncio.gather(*(_of_instance(name, entry, handles, fetcher) for name, entry in instances))
     return [account for accounts, _ in found for account in accounts], [line for _, line in found if line]
 
 
-async def _of_instance(name: str, entry: dict[str, Any], fetcher: Fetcher) -> tuple[list[Account], str]:
+async def _of_instance(
+    name: str, entry: dict[str, Any], handles: Sequence[str], fetcher: Fetcher
+) -> tuple[list[Account], str]:
     listed = listed_in_entry(entry)
-    if listed is not None:
-        return from_entry(name, entry, listed), ""
-    web = from_entry(name, entry, ["x"])[0].web_domain
+    one = from_entry(name, entry, ["x"])[0]
+    given = [handle.partition("@")[0] for handle in handles if handle.endswith(f"@{one.domain}")]
+    if listed is not None or given:
+        return from_entry(name, entry, dict.fromkeys([*(listed or []), *given])), ""
+    web = one.web_domain
     usernames: list[str] = []
     while len(usernames) < MOST:
         url = f"https://{web}/api/v1/directory?local=true&order=new&limit={PAGE}&offset={len(usernames)}"

@@ -129,6 +129,10 @@ def test_accounts_of_an_inventory(place: Path, world: World, capsys: pytest.Capt
     hosts = place / "fleet/departments"
     hosts.mkdir(parents=True)
     (hosts / "tides.yml").write_text(json.dumps({"mastodon_instances": {"hosts": {"tides": entry}}}))
+    text = (place / "identities.yml").read_text()
+    (place / "identities.yml").write_text(
+        text.replace(f"accounts: [{{handle: {NEWS}, organisation: {TIDES}, web_domain: {WEB}}}]", "")
+    )
     listing = f"https://{WEB}/api/v1/directory?local=true&order=new&limit=80&offset=0"
     world.page(listing, json.dumps([{"username": "news"}, {"username": "press"}]))
     world.account("press@tides.example.test", WEB, [(SITE, None)])
@@ -138,6 +142,12 @@ def test_accounts_of_an_inventory(place: Path, world: World, capsys: pytest.Capt
     world.page(listing, "", 401)
     assert run("check", "-i", "fleet") == 4
     assert "its directory answers 401" in capsys.readouterr().err
+    (place / "identities.yml").write_text(
+        f"{text.splitlines()[0]}\n{text.splitlines()[1]}\naccounts: [{{handle: {NEWS}}}]\n"
+    )
+    assert run("check", "-i", "fleet") == 0, "the organisation comes from the entry, and nobody asks the directory"
+    assert run("check") == 2
+    assert "nobody says" in capsys.readouterr().err
     entry["instance_accounts"] = [{"username": "press"}]
     (hosts / "tides.yml").write_text(json.dumps({"mastodon_instances": {"hosts": {"tides": entry}}}))
     assert run("check", "-i", "fleet") == 3

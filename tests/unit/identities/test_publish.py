@@ -24,6 +24,7 @@ from meentwerk.identities.model import Check, Result, Verdict
 
 from .samples import LAKES, NEWS, account, result
 
+EVIL = "evil@lakes.example.test"
 HOSTILE = "<script>alert(1)</script>\u202e\x00\"'><img src=x onerror=alert(2)>{{7*7}}"
 SETTINGS = Config.model_validate(
     {
@@ -36,8 +37,8 @@ SETTINGS = Config.model_validate(
 
 
 def found() -> list[Result]:
-    hostile = replace(result("evil@lakes.example.test", Verdict.FAIL, name=HOSTILE), names=(HOSTILE,))
-    hostile = replace(hostile, account=account("evil@lakes.example.test", LAKES))
+    hostile = replace(result(EVIL, Verdict.FAIL, name=HOSTILE), names=(HOSTILE,))
+    hostile = replace(hostile, account=account(EVIL, LAKES))
     accused = Check("lookalike", Verdict.FAIL, "impostor@remote.example.test shows itself as 'News'")
     whole = result()
     return [
@@ -50,7 +51,7 @@ def found() -> list[Result]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("out") / "site"
-    before = [result("evil@lakes.example.test", at="2026-10-01T10:00:00+00:00")]
+    before = [result(EVIL, at="2026-10-01T10:00:00+00:00")]
     past, _ = history.advance(history.History({}, []), before)
     past, _ = history.advance(past, found())
     publish.publish(folder, found(), past, SETTINGS)
@@ -83,7 +84,7 @@ def pages(site: Path) -> list[Path]:
 def test_every_page_exists_in_every_language(site: Path) -> None:
     names = {lang: sorted(str(p.relative_to(site / lang)) for p in (site / lang).rglob("*")) for lang in ("nl", "en")}
     assert names["nl"] == names["en"]
-    assert "a/news@tides.example.test.html" in names["nl"]
+    assert f"a/{NEWS}.html" in names["nl"]
     assert len([name for name in names["nl"] if name.startswith("o/")]) == 2
     for page in pages(site):
         if page.parent != site:
@@ -122,7 +123,7 @@ def test_hostile_names_are_text(site: Path) -> None:
         assert "\u202e" not in text
         assert "\x00" not in text
         assert "49" not in re.sub(r"[0-9a-f]{64}|\d{4}-\d\d-\d\d|\d\d:\d\d|-[0-9a-f]{6}", "", text)
-    shown = (site / "en/a/evil@lakes.example.test.html").read_text()
+    shown = (site / f"en/a/{EVIL}.html").read_text()
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
 
 
@@ -146,7 +147,7 @@ def test_json_holds_to_its_schema(site: Path) -> None:
     assert {a["handle"]: a["status"] for a in data["accounts"]} == {
         NEWS: "pass",
         "away@tides.example.test": "unknown",
-        "evil@lakes.example.test": "fail",
+        EVIL: "fail",
     }
     data["accounts"][0]["status"] = "perhaps"
     with pytest.raises(jsonschema.ValidationError):
