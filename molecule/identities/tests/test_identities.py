@@ -209,5 +209,19 @@ def test_the_follow_list_is_imported(seen: Seen) -> None:
     assert {account["username"] for account in followed} == listed
 
 
+def test_the_page_is_served_beside_an_instance(seen: Seen) -> None:
+    """By the playbook, on a host with the role nginx; the instance answers as before, a second run changes nothing."""
+    first, second = lab.play("register-site"), lab.play("register-site")
+    assert first.returncode == 0, first.stdout[-3000:]
+    assert "identities-2" in first.stdout
+    assert second.returncode == 0
+    assert " changed=0 " in second.stdout.split("PLAY RECAP")[1]
+    page = seen.client.get("https://register.example.test/en/index.html", timeout=20)
+    assert page.status_code == 200
+    assert f"@{lab.handle('right')}" in page.text
+    assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert seen.client.get("https://social.lakes.example.test/api/v2/instance", timeout=20).status_code == 200
+
+
 def form_token(page: str) -> str:
     return page.split('name="authenticity_token" value="')[1].split('"', maxsplit=1)[0]

@@ -17,7 +17,11 @@ PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 CA = Path.home() / ".cache/meentwerk/test/ca-identities/ca.pem"
 PLACE = SCENARIO / ".cache/identities"
-ADDRESSES = {"social.tides.example.test": "10.87.100.11", "social.lakes.example.test": "10.87.100.12"}
+ADDRESSES = {
+    "social.tides.example.test": "10.87.100.11",
+    "social.lakes.example.test": "10.87.100.12",
+    "register.example.test": "10.87.100.12",
+}
 ORGANISATIONS = "https://register.example.org/organisations"
 PASSWORD = "a rehearsal's word"  # of accounts that live for minutes
 
@@ -153,6 +157,13 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     if os.geteuid():
         command = ["sudo", "-n", *command]
     return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, cwd=PLACE, timeout=200)
+
+
+def play(name: str) -> subprocess.CompletedProcess[str]:
+    """Run a playbook over the scenario's hosts."""
+    command = ["ansible-playbook", "--inventory", str(SCENARIO / "hosts.yml"), f"playbooks/{name}.yml"]
+    environment = dict(os.environ, ANSIBLE_NOCOLOR="1")
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, env=environment)
 
 
 def captured(host: Host) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from urllib.parse import unquote
 
 from meentwerk.identities.names import within
 
@@ -43,6 +44,8 @@ class Domain:
         if not within(host, self.name):
             return False
         below = self.path.rstrip("/")
+        if below and ".." in unquote(path).split("/"):
+            return False  # a server would go up from the folder
         return not below or path == below or path.startswith(f"{below}/")
 
 

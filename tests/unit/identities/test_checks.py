@@ -152,6 +152,8 @@ def test_links_of_the_profile(right: World) -> None:
     right.account(NEWS, WEB, [(f"{SITE}ministry/x", VERIFIED)])
     right.page(f"{SITE}ministry/x", GOOD)
     assert judge(right, shared).verdict is PASS
+    for path in ("ministry/../x", "ministry/%2e%2e/x", "ministry/%2E./x"):
+        assert shared.domain_of("tides.example.test", f"/{path}", date(2026, 1, 1)) is None
 
 
 def test_a_domain_claimed_twice_proves_nothing(right: World) -> None:
