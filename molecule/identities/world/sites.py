@@ -56,7 +56,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "downgrade": "http://www.dunes.example.test/landed-downgrade",
             "endless": "https://www.dunes.example.test/endless",
             "inside": PRIVATE,
-            "rebinding": "https://rebind.storm.example.test/second",
+            "rebinding": "https://rebind.storm.example.test/again",
+            "again": "https://rebind.storm.example.test/second",
             "profile": f"{SOCIAL}/@headredirect",
         }
         if case in redirects:

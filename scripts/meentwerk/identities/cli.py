@@ -113,11 +113,8 @@ def _accounts(settings: Config, base: Path, inventory: Path | None) -> tuple[lis
     problems: list[str] = []
     if inventory is not None:
         with busy("asking instances for their accounts"):
-            entries, problems = directory.accounts(
-                configuration.instances(inventory),
-                [claim.handle for claim in settings.accounts],
-                _fetcher(settings, base),
-            )
+            handles = [claim.handle for claim in settings.accounts]
+            entries, problems = directory.accounts(inventory, handles, _fetcher(settings, base))
     accounts = configuration.claims(settings, entries)
     if not accounts and not problems:
         raise UsageError("there is no account to check", "list some in the configuration, or give --inventory")

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from meentwerk.entries import fleet
 from meentwerk.errors import UsageError
-from meentwerk.identities import names
+from meentwerk.identities import names, table
 from meentwerk.identities.addresses import networks
 from meentwerk.identities.model import Account
 
@@ -190,36 +190,64 @@ def instances(inventory: Path) -> list[Instance]:
     return hosts
 
 
-def from_entry(name: str, entry: dict[str, Any], usernames: Iterable[str]) -> list[Account]:
-    """Return the accounts of an instance's organisation; UsageError for an entry that validation would refuse."""
+def from_entry(name: str, entry: dict[str, Any], listed: Iterable[tuple[str, str]]) -> list[Account]:
+    """Return the accounts of an instance; UsageError for an entry that validation would refuse."""
     try:
         organisation = entry["instance_organisation"]
+        own, title = str(organisation["register_id"]), str(organisation["name"])
         domain = names.domain(entry["instance_domain"])
         web = names.domain(entry.get("instance_web_domain") or domain)
         return [
             Account(
                 name=username.lower(),
                 domain=domain,
-                organisation=str(organisation["register_id"]),
-                organisation_name=str(organisation["name"]),
+                organisation=other or own,
+                organisation_name="" if other and other != own else title,
                 web_domain=web,
                 address=str(entry.get("ansible_host", "")),
             )
-            for username in usernames
+            for username, other in listed
         ]
     except (KeyError, TypeError, ValueError) as error:
         cure = "scripts/validate-inventory says what is wrong with it"
         raise UsageError(f"the entry of {name} cannot be used: {error}", cure) from None
 
 
-def listed_in_entry(entry: dict[str, Any]) -> list[str] | None:
-    """Return the names of `instance_accounts`, or None where the entry lists none."""
-    listed = entry.get("instance_accounts")
-    if not isinstance(listed, list):
+# A name, and the identifier of its organisation where the list says one
+Listed = tuple[str, str]
+
+
+def listed_in_entry(entry: dict[str, Any], inventory: Path) -> list[Listed] | None:
+    """Return the accounts of the list that `instance_accounts` names, a CSV or YAML file as seen from the inventory.
+
+    None where the entry names no list. Accounts whose state is `absent` are left out.
+    """
+    place = entry.get("instance_accounts")
+    if not place or not isinstance(place, str):
         return None
-    found = [item.get("username") if isinstance(item, dict) else item for item in listed]
-    gone = [item.get("username") for item in listed if isinstance(item, dict) and item.get("state") == "absent"]
-    return [str(username) for username in found if username and username not in gone]
+    folder = inventory if inventory.is_dir() else inventory.parent
+    path = folder / place
+    try:
+        if path.stat().st_size > MAX_FILE:
+            raise UsageError(f"{path} is larger than {MAX_FILE // 1024 // 1024} MB", "is it the right file?")
+        rows = list(_listed_csv(path) if path.suffix.lower() == ".csv" else _listed_yaml(path))
+    except FileNotFoundError:
+        raise UsageError(f"there is no {path}", "correct instance_accounts in the entry") from None
+    present = [row for row in rows if row.get("username") and row.get("state") != "absent"]
+    return [(str(row["username"]).strip(), str(row.get("register_id") or "").strip()) for row in present]
+
+
+def _listed_csv(path: Path) -> Iterable[dict[str, Any]]:
+    return (row for _, row in table.rows(path, ["username"]))
+
+
+def _listed_yaml(path: Path) -> Iterable[dict[str, Any]]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return [row for row in data["accounts"] if isinstance(row, dict)]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+        cure = "scripts/onboard-accounts validate says what is wrong"
+        raise UsageError(f"{path} is no list of accounts", cure) from None
 
 
 def claims(config: Config, by_entry: Iterable[Account]) -> list[Account]:

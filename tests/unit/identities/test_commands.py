@@ -148,7 +148,9 @@ def test_accounts_of_an_inventory(place: Path, world: World, capsys: pytest.Capt
     assert run("check", "-i", "fleet") == 0, "the organisation comes from the entry, and nobody asks the directory"
     assert run("check") == 2
     assert "nobody says" in capsys.readouterr().err
-    entry["instance_accounts"] = [{"username": "press"}]
+    (place / "fleet/lists").mkdir()
+    (place / "fleet/lists/tides.csv").write_text("username\npress\n")
+    entry["instance_accounts"] = "lists/tides.csv"
     (hosts / "tides.yml").write_text(json.dumps({"mastodon_instances": {"hosts": {"tides": entry}}}))
     assert run("check", "-i", "fleet") == 3
 

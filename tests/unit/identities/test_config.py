@@ -83,18 +83,41 @@ def inventory(tmp_path: Path, text: str) -> Path:
 
 def test_an_entry_gives_organisation_domain_and_address(tmp_path: Path) -> None:
     ((name, entry),) = config.instances(inventory(tmp_path, ENTRY))
-    (account,) = config.from_entry(name, entry, ["News"])
+    (account,) = config.from_entry(name, entry, [("News", "")])
     assert account.handle == "news@tides.example.test"
     assert account.web_domain == "social.tides.example.test"
     assert (account.organisation, account.organisation_name) == (TIDES, "Ministry of Tides")
     assert account.address == "192.0.2.11"
-    assert config.listed_in_entry(entry) is None
+    assert config.listed_in_entry(entry, tmp_path) is None
+    (other,) = config.from_entry(name, entry, [("lakes", "https://example.org/lakes")])
+    assert (other.organisation, other.organisation_name) == ("https://example.org/lakes", "")
 
 
-def test_an_entry_that_lists_its_accounts() -> None:
-    listed = [{"username": "news"}, {"username": "old", "state": "absent"}, "press", {"email": "x"}]
-    assert config.listed_in_entry({"instance_accounts": listed}) == ["news", "press"]
-    assert config.listed_in_entry({"instance_accounts": []}) == []
+LISTS = {
+    "a.csv": "username,state,register_id\nnews,present,\nold,absent,\npress,,https://example.org/lakes\n",
+    "b.csv": "\ufeffusername;email\r\nnews;x@tides.example.test\r\n",
+    "c.yml": "accounts:\n  - {username: news}\n  - {username: old, state: absent}\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_list_that_an_entry_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(LISTS[name])
+    found = config.listed_in_entry({"instance_accounts": name}, tmp_path)
+    assert found is not None
+    assert found[0] == ("news", "")
+    assert "old" not in dict(found)
+    assert name != "a.csv" or found[1] == ("press", "https://example.org/lakes")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("none.csv", None), ("a.csv", "email\nx\n"), ("a.yml", "- x"), ("b.yml", "a: [")]
+)
+def test_a_list_that_is_none(tmp_path: Path, name: str, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=name):
+        config.listed_in_entry({"instance_accounts": name}, tmp_path)
 
 
 def test_what_is_no_inventory(tmp_path: Path) -> None:
@@ -103,4 +126,4 @@ def test_what_is_no_inventory(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no instance"):
         config.instances(tmp_path)
     with pytest.raises(UsageError, match="entry of tides cannot be used"):
-        config.from_entry("tides", {"instance_domain": "tides.example.test"}, ["news"])
+        config.from_entry("tides", {"instance_domain": "tides.example.test"}, [("news", "")])

@@ -8,8 +8,8 @@ from meentwerk.identities import names
 from meentwerk.identities.config import Columns, Register
 from meentwerk.identities.model import Domain, Organisation, SocialMedium, Source
 from meentwerk.identities.registers.roo import from_address
-from meentwerk.identities.registers.table import rows
 from meentwerk.identities.registers.xml import day
+from meentwerk.identities.table import rows
 
 
 def read(path: Path, register: Register, source: Source) -> Iterator[Organisation]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from meentwerk.identities import names
 from meentwerk.identities.config import Register
 from meentwerk.identities.model import Domain, Organisation, Source
-from meentwerk.identities.registers.table import rows
+from meentwerk.identities.table import rows
 
 NAME, TYPE, ORGANISATION = "Domain name", "Domain type", "Organization name"
 PART, CITY, STATE, MAIL = "Suborganization name", "City", "State", "Security contact email"

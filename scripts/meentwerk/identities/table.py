@@ -1,4 +1,4 @@
-"""CSV from elsewhere, row by row: UTF-8 with or without mark, comma or semicolon, bounded rows."""
+"""CSV from elsewhere, row by row: UTF-8 with or without mark, comma, semicolon or tab, bounded rows."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ def rows(path: Path, required: Sequence[str], delimiter: str = "") -> Iterator[t
         with path.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
             file.seek(0)
-            found = delimiter or (";" if head.count(";") > head.count(",") else ",")
+            found = delimiter or max(",;\t", key=head.count)
             reader = csv.DictReader(file, delimiter=found, strict=True)
             columns = [name.strip() for name in reader.fieldnames or []]
             missing = [name for name in required if name not in columns]
