@@ -12,6 +12,8 @@ from html import unescape
 # Elements whose content is text and holds no tag (13.2.6.4); <noscript> does, where no scripts run
 _TEXT_ONLY = ("script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes")
 _ENDS = {name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE) for name in _TEXT_ONLY}
+# <!--> and <!---> begin and end in one
+_SCRIPT_PIECES = re.compile(r"<!--(?!-?>)|-->|</?script(?=[\s/>])", re.IGNORECASE)
 _COMMENT_END = re.compile(r"--!?>")
 _NAME = re.compile(r"[^\t\n\f\r />]+")
 _GAP = re.compile(r"[\t\n\f\r /]*")
@@ -55,10 +57,33 @@ def links(html: str) -> Iterator[Tag]:
         if name in {"a", "link"} and not template:
             yield name, attributes
         if name in _ENDS:
-            end = _ENDS[name].search(html, at)
-            if end is None:
+            at = _script_end(html, at) if name == "script" else _text_end(name, html, at)
+            if at < 0:
                 return
-            at = end.start()
+
+
+def _text_end(name: str, html: str, at: int) -> int:
+    """Return where the end tag of an element that holds text begins, or -1."""
+    end = _ENDS[name].search(html, at)
+    return end.start() if end else -1
+
+
+def _script_end(html: str, at: int) -> int:
+    """Return where a script's end tag begins, or -1. After <!-- a <script> hides the next one (13.2.5.17 to 31)."""
+    escaped = hidden = False
+    for piece in _SCRIPT_PIECES.finditer(html, at):
+        text = piece[0].lower()
+        if text == "<!--":
+            escaped = True
+        elif text == "-->":
+            escaped = hidden = False
+        elif text == "<script":
+            hidden = escaped
+        elif hidden:
+            hidden = False
+        else:
+            return piece.start()
+    return -1
 
 
 def _tag(html: str, start: int) -> tuple[str, dict[str, str], int] | None:

@@ -116,8 +116,10 @@ def test_links_as_a_browser_without_scripts_has_them() -> None:
     page = f"""<link rel="ME" href="{PROFILE}"><a href="/two" rel="nofollow me noopener">x</a>
     <a rel="menu" href="/three">y</a><a rel="me">z</a><!-- <a rel="me" href="/four"> -->
     <script>document.write('<a rel="me" href="/five">')</script><template><a rel=me href=/six></a></template>
-    <textarea><a rel="me" href="/seven"></textarea><noscript><a rel=me href=/eight></noscript>"""
-    assert links.rel_me(page) == [PROFILE, "/two", "", "/eight"]
+    <textarea><a rel="me" href="/seven"></textarea><noscript><a rel=me href=/eight></noscript>
+    <script><!-- <script></script><a rel=me href=/nine></script>--></script><script><!--></script>
+    <a rel=me href=/ten>"""
+    assert links.rel_me(page) == [PROFILE, "/two", "", "/eight", "/ten"]
 
 
 @pytest.mark.parametrize(
