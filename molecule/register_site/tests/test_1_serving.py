@@ -19,8 +19,8 @@ def curl(path: str, *more: str, name: str = DOMAIN, scheme: str = "https") -> tu
     port = 443 if scheme == "https" else 80
     command = ["curl", "--silent", "--show-error", "--include", "--max-time", "10", "--cacert", str(CA)]
     command += ["--resolve", f"{name}:{port}:10.87.101.11", *more, f"{scheme}://{name}{path}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    head, _, body = done.stdout.partition("\r\n\r\n")
+    done = subprocess.run(command, capture_output=True, check=False)
+    head, _, body = done.stdout.decode().partition("\r\n\r\n")
     lines = head.split("\r\n")
     status = int(lines[0].split()[1]) if done.returncode == 0 else 0
     return status, {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:])}, body
