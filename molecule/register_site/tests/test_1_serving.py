@@ -128,13 +128,13 @@ def test_a_new_version_comes_whole_and_the_one_before_stays(host: Host) -> None:
 def test_refusals_change_nothing(host: Host) -> None:
     stamp = "stat --format=%Y /etc/nginx/conf.d/register-site.conf"
     before = host.check_output(stamp)
-    wrong = {
-        "register_site_domain=Register": "register_site_domain is",
-        "register_site_source=/nowhere": "There is no register page in that folder",
-        "register_site_hsts_seconds=60": "Below one year",
+    wrong: dict[str, tuple[str | int, str]] = {
+        "register_site_domain": ("Register", "register_site_domain is"),
+        "register_site_source": ("/nowhere", "There is no register page in that folder"),
+        "register_site_hsts_seconds": (60, "Below one year"),
     }
-    for variable, words in wrong.items():
-        answer = play("--tags", "register_site", "--extra-vars", json.dumps(dict([variable.split("=")])))
+    for variable, (value, words) in wrong.items():
+        answer = play("--tags", "register_site", "--extra-vars", json.dumps({variable: value}))
         assert "rc=0" not in answer
         assert words in answer
     assert host.check_output(stamp) == before
