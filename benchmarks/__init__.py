@@ -8,5 +8,6 @@ times.py            from the callback's events to the time of each task and role
 report.py           the result file, and the table of docs/performance.md made from it
 floor.sh            runs on a bare host: the least that leads to the same instance
 callback_plugins/   writes when each task begins and how it ended
+identities          how long the identity check takes for many organisations
 results/            one file for each kept run
 """

@@ -31,10 +31,8 @@ def _connect(context: Context, one: int, other: int, options: dict[str, Any]) ->
     context.enqueue("LocalNotificationWorker", other, one, "follow")
 
 
-def follow(context: Context, source: Account, target: Account) -> None:
-    """Follow, or ask a locked account to be let in; a second time changes the options."""
-    if target.unavailable:
-        raise errors.record_not_found()
+def follow_options(context: Context) -> dict[str, Any]:
+    """Return the options of a follow that the request names."""
     params = context.params
     options: dict[str, Any] = {}
     if params.has("reblogs"):
@@ -43,6 +41,13 @@ def follow(context: Context, source: Account, target: Account) -> None:
         options["notify"] = params.truthy("notify")
     if params.has("languages"):
         options["languages"] = [str(item) for item in params.items_of("languages")] or None
+    return options
+
+
+def follow(context: Context, source: Account, target: Account, options: dict[str, Any]) -> None:
+    """Follow, or ask a locked account to be let in; a second time changes the options."""
+    if target.unavailable:
+        raise errors.record_not_found()
     existing = _one(context.session, Follow, source.id, target.id) or _one(
         context.session, FollowRequest, source.id, target.id
     )

@@ -24,6 +24,7 @@ COMMANDS = {
     "check": "meentwerk.checks.cli",
     "demo": "meentwerk.demo",
     "embedded-host": "meentwerk.embedded.cli",
+    "identities": "meentwerk.identities.cli",
     "inventory": "meentwerk.entries.cli",
     "moderation": "meentwerk.moderation.cli",
     "release": "meentwerk.release.cli",

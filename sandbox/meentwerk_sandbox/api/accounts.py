@@ -149,7 +149,7 @@ def follow(context: Context) -> Response:
     target = find_presentable(context)
     if viewer.id == target.id:
         raise errors.said(403, "Following your own account is not allowed")
-    relations.follow(context, viewer, target)
+    relations.follow(context, viewer, target, relations.follow_options(context))
     return _relationship(context, viewer, target)
 
 
