@@ -70,6 +70,12 @@ KINDS: Mapping[str, Kind] = {
         pattern=r"[A-Za-z0-9]{32}",
         rotation="possible",
     ),
+    "backup_passphrase": Kind(
+        purpose="encrypts the backups",
+        form=_INTERNAL_PASSWORD,
+        pattern=r"[A-Za-z0-9]{32}",
+        rotation="never: the backups made with it could no longer be read; a new one needs a new repository",
+    ),
     "owner_password": Kind(
         purpose="first sign-in of the owner, who changes it at once",
         form="five groups of five legible letters and digits",

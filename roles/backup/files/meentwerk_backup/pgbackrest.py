@@ -1,0 +1,128 @@
+"""The database's part: pgBackRest, asked as the user postgres."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from .tools import REFUSED, BackupError, Config, Repository, as_postgres, last_words, psql, run
+
+SEGMENT = 16 * 1024 * 1024
+_DAY = 86400
+# What `info` calls the state of a stanza
+_FINE, _NO_STANZA, _NO_BACKUP = 0, 1, 2
+
+
+def call(config: Config, repository: Repository | None, command: str, *options: str, timeout: float = 86400) -> str:
+    """Run pgBackRest; a BackupError carries its last line, in which it never shows a key."""
+    chosen = [f"--repo={repository.number}"] if repository else []
+    done = run(as_postgres("pgbackrest", f"--stanza={config.stanza}", *chosen, *options, command), timeout=timeout)
+    if done.returncode != 0:
+        place = f"repository {repository.name}: " if repository else ""
+        raise BackupError(f"{place}pgBackRest {command}: {last_words(done, 2)}")
+    return done.stdout
+
+
+def info(config: Config, repository: Repository) -> dict[str, Any]:
+    """Say what a repository holds of this instance; {} where it holds nothing. BackupError where it cannot be read."""
+    (answer,) = json.loads(call(config, repository, "info", "--output=json", timeout=120)) or [{}]
+    states = [it for it in answer.get("repo", []) if it["key"] == repository.number]
+    for state in states:
+        # A file that cannot be decrypted is reported here, with exit code 0
+        if state["status"]["code"] not in (_FINE, _NO_STANZA, _NO_BACKUP):
+            raise BackupError(
+                f"repository {repository.name} cannot be read: {state['status']['message'].strip().splitlines()[0]}. "
+                "Is backup_passphrase the one it was made with, and is the repository whole?",
+                REFUSED,
+            )
+    return answer if answer.get("db") else {}
+
+
+def backups(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the usable backups, oldest first."""
+    return [it for it in answer.get("backup", []) if not it.get("error")]
+
+
+def stopped(backup: Mapping[str, Any]) -> datetime:
+    """Say when a backup was complete."""
+    return datetime.fromtimestamp(backup["timestamp"]["stop"], UTC)
+
+
+def system_identifier() -> str:
+    """Give the number by which PostgreSQL tells clusters apart."""
+    return psql("postgres", "SELECT system_identifier FROM pg_control_system()")
+
+
+def missing(config: Config, repository: Repository) -> bool:
+    """Tell whether a repository holds nothing of this instance yet.
+
+    One that holds the backups of another cluster is refused: that cluster is what a restore brings back.
+    """
+    found = info(config, repository)
+    if not found:
+        return True
+    theirs, mine = str(found["db"][-1]["system-id"]), system_identifier()
+    if theirs != mine:
+        raise BackupError(
+            f"repository {repository.name} holds backups of {config.instance} from another database cluster "
+            f"(its identifier is {theirs}, here it is {mine}). If this host replaces a lost one, "
+            "run playbooks/restore.yml. If they are not wanted, move the repository away. Nothing was changed.",
+            REFUSED,
+        )
+    return False
+
+
+def create(config: Config) -> None:
+    """Make the repositories that are missing ready for this cluster."""
+    call(config, None, "stanza-create", "--no-online", timeout=300)
+
+
+def due(answer: Mapping[str, Any], now: datetime, full_days: int, *, forced: bool) -> str:
+    """Say which kind of backup is due: full, diff, incr, or none where the last one is young enough."""
+    done = backups(answer)
+    full = [it for it in done if it["type"] == "full"]
+    if not full or (now - stopped(full[-1])).total_seconds() > full_days * _DAY:
+        return "full"
+    regular = [it for it in done if it["type"] in ("full", "diff")]
+    if (now - stopped(regular[-1])).total_seconds() > _DAY:
+        return "diff"
+    return "incr" if forced else ""
+
+
+def back_up(config: Config, repository: Repository, kind: str, annotations: Mapping[str, str]) -> None:
+    """Make a backup of the running cluster."""
+    notes = [f"--annotation={name}={value}" for name, value in annotations.items()]
+    # Where nothing may be deleted, old backups are removed by somebody with more rights
+    keep = ["--no-expire-auto"] if repository.append_only else []
+    call(config, repository, "backup", f"--type={kind}", *keep, *notes)
+
+
+def target_options(target: Mapping[str, Any]) -> Sequence[str]:
+    """Translate where recovery has to stop into pgBackRest's words."""
+    if target["kind"] == "latest":
+        return ["--type=default"]
+    kind = (
+        ["--type=lsn", f"--target={target['lsn']}"]
+        if target["kind"] == "label"
+        else ["--type=time", f"--target={target['time']}"]
+    )
+    line = [f"--target-timeline={target['timeline']}"] if target.get("timeline") else []
+    return [*kind, *line, "--target-action=promote"]
+
+
+def lsn(text: str) -> int:
+    """Turn PostgreSQL's way to write a position in its log, 16/B374D848, into a number."""
+    high, low = text.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def segment_start(name: str) -> int:
+    """Give the position at which a file of the log begins, by its name of 24 hexadecimal digits."""
+    return (int(name[8:16], 16) << 32) + int(name[16:24], 16) * SEGMENT
+
+
+def archive_end(answer: Mapping[str, Any]) -> str:
+    """Name the last file of the log in the archive; empty where there is none."""
+    return max((it["max"] for it in answer.get("archive", []) if it.get("max")), default="")
