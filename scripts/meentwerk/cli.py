@@ -15,6 +15,7 @@ import typer
 
 from meentwerk import demo, reference
 from meentwerk.console import note, say, show_error
+from meentwerk.drill import cli as drill
 from meentwerk.embedded import cli as embedded_host
 from meentwerk.entries import cli as inventory
 from meentwerk.errors import MeentwerkError
@@ -44,6 +45,7 @@ Exit codes: 0 done, 1 unexpected, 2 wrong input, 3 findings, 4 partly failed,
 
 COMMANDS = {
     "demo": demo.app,
+    "drill": drill.app,
     "embedded-host": embedded_host.app,
     "inventory": inventory.app,
     "release": release.app,

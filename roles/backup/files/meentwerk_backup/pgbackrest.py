@@ -32,8 +32,11 @@ def info(config: Config, repository: Repository) -> dict[str, Any]:
     for state in states:
         # A file that cannot be decrypted is reported here, with exit code 0
         if state["status"]["code"] not in (_FINE, _NO_STANZA, _NO_BACKUP):
+            reason = state["status"]["message"].strip().splitlines()[0]
+            if "[ServiceError]" in reason or "[HostConnectError]" in reason or "unable to" in reason:
+                raise BackupError(f"repository {repository.name} does not answer: {reason}")
             raise BackupError(
-                f"repository {repository.name} cannot be read: {state['status']['message'].strip().splitlines()[0]}. "
+                f"repository {repository.name} cannot be read: {reason}. "
                 "Is backup_passphrase the one it was made with, and is the repository whole?",
                 REFUSED,
             )
