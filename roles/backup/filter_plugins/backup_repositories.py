@@ -40,7 +40,7 @@ def backup_pgbackrest(target: Target) -> dict[str, str]:
     """Give pgBackRest's options of one target, without the number in front and without the passphrase."""
     options = {"path": f"{str(target['path']).rstrip('/')}/pgbackrest"}
     if target["type"] == "local":
-        return {"type": "posix", **options}
+        return {"type": "posix", **options, "bundle": "y", "block": "y"}
     if target["type"] == "sftp":
         return options | {
             "type": "sftp",
@@ -51,6 +51,8 @@ def backup_pgbackrest(target: Target) -> dict[str, str]:
             "sftp-host-key-check-type": "strict",
             "sftp-known-host": "/etc/pgbackrest/known_hosts",
             "sftp-host-key-hash-type": "sha256",
+            "bundle": "y",
+            "block": "y",
         }
     options |= {
         "type": "s3",
@@ -61,6 +63,8 @@ def backup_pgbackrest(target: Target) -> dict[str, str]:
         "s3-key-secret": str(target["secret_key"]),
         "s3-uri-style": "host" if target.get("path_style") is False else "path",
         "storage-port": str(target.get("port") or 443),
+        "bundle": "y",
+        "block": "y",
     }
     if target.get("ca_file"):
         options["storage-ca-file"] = str(target["ca_file"])

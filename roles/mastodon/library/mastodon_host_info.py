@@ -118,7 +118,7 @@ def hold_problems(hold: Path, serve: bool) -> list[str]:
     if not serve or not hold.exists():
         return []
     return [
-        f"This instance was restored and waits: nothing is delivered while {hold} exists. Look at it as its users do, then "
+        f"This instance was restored and waits: nothing is delivered while {hold} exists. Look at it, then "
         "run playbooks/resume.yml. Nothing was changed."
     ]
 

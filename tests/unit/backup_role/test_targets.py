@@ -56,7 +56,12 @@ def test_a_wrong_target_is_explained(filters: ModuleType, target: dict[str, Any]
 
 
 def test_pgbackrest(filters: ModuleType) -> None:
-    assert filters.backup_pgbackrest(LOCAL) == {"type": "posix", "path": "/srv/backup/tides/pgbackrest"}
+    assert filters.backup_pgbackrest(LOCAL) == {
+        "type": "posix",
+        "path": "/srv/backup/tides/pgbackrest",
+        "bundle": "y",
+        "block": "y",
+    }
     sftp = filters.backup_pgbackrest(SFTP)
     assert (sftp["sftp-host-port"], sftp["sftp-host-key-check-type"]) == ("2222", "strict")
     s3 = filters.backup_pgbackrest(S3)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from .tools import REFUSED, BackupError, Config, Repository, as_postgres, last_words, psql, run
+from .tools import REFUSED, BackupError, Config, Repository, as_postgres, last_words, psql, run, tell
 
 SEGMENT = 16 * 1024 * 1024
 _DAY = 86400
@@ -100,6 +101,26 @@ def back_up(config: Config, repository: Repository, kind: str, annotations: Mapp
     # Where nothing may be deleted, old backups are removed by somebody with more rights
     keep = ["--no-expire-auto"] if repository.append_only else []
     call(config, repository, "backup", f"--type={kind}", *keep, *notes)
+
+
+def restore(config: Config, repository: Repository, stage: Path, options: Sequence[str]) -> None:
+    """Bring a backup's files into a folder.
+
+    By SFTP, pgBackRest leaves each file that it read open on the server, which allows a thousand for a connection
+    (https://github.com/pgbackrest/pgbackrest/issues/2772): several connections share the work, and it goes on where the
+    server stopped it, as long as each round brings files.
+    """
+    brought = -1
+    while True:
+        try:
+            call(config, repository, "restore", f"--pg1-path={stage}", "--process-max=4", "--job-retry=0", *options)
+        except BackupError as error:
+            before, brought = brought, sum(1 for it in stage.rglob("*") if it.is_file() and it.stat().st_size)
+            if "sftp error [4]" not in str(error) or brought <= before:
+                raise
+            tell(f"{brought} files so far")
+        else:
+            return
 
 
 def target_options(target: Mapping[str, Any]) -> Sequence[str]:

@@ -76,15 +76,9 @@ def _stage(config: Config, source: Repository, plan: Mapping[str, Any]) -> Path:
     config.data.parent.mkdir(parents=True, exist_ok=True)
     shutil.chown(config.data.parent, "postgres", "postgres")
     _fresh(stage)
+    options = [f"--set={plan['database']['set']}", *pgbackrest.target_options(plan["target"])]
     try:
-        pgbackrest.call(
-            config,
-            source,
-            "restore",
-            f"--pg1-path={stage}",
-            f"--set={plan['database']['set']}",
-            *pgbackrest.target_options(plan["target"]),
-        )
+        pgbackrest.restore(config, source, stage, options)
     except BackupError as error:
         shutil.rmtree(stage, ignore_errors=True)
         raise BackupError(f"{error} The present database was not touched.", REFUSED) from None
