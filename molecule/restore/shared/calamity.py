@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,13 +117,25 @@ def writing(people: People, every: float = 0.2) -> Iterator[Posts]:
 
 def lose_the_host() -> float:
     """Kill the host without a word and delete its disk; returns when it died."""
-    folder = STATE / "run" / NAME
-    host = json.loads((folder / "host.json").read_text())
-    os.kill(host["pid"], signal.SIGKILL)
     died = time.time()
+    while processes := processes_of_the_host():
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
     embedded("down", NAME)
-    assert not (folder / "upper").exists(), "nothing of its disk is left"
+    assert not (STATE / "run" / NAME).exists(), "nothing of its disk is left"
     return died
+
+
+def processes_of_the_host() -> list[int]:
+    """List every process of the host, its init among them, by its control group."""
+    found = []
+    for folder, _, files in os.walk("/sys/fs/cgroup"):
+        if f"meentwerk-{NAME}/" in f"{folder}/" and "cgroup.procs" in files:
+            with suppress(OSError):
+                found += [int(line) for line in Path(folder, "cgroup.procs").read_text().split()]
+    return found
 
 
 def embedded(*arguments: str) -> None:
@@ -133,7 +145,8 @@ def embedded(*arguments: str) -> None:
 
 def a_fresh_host() -> None:
     """Boot an empty host in the place of the lost one."""
-    embedded("up", f"--inventory={HOSTS}", "--group=restore", NAME)
+    address, address6 = ENTRY["ansible_host"], ENTRY["embedded_host_ip6"]
+    embedded("up", NAME, "--group=restore", f"--ip4={address}", f"--ip6={address6}", f"--alias={DOMAIN}")
     for left in STATE.glob("*"):
         # ssh's shared connections led to the first host
         if left.is_socket():
