@@ -220,7 +220,10 @@ def rotate(
         say(f"{instance}: {', '.join(changed)} changed in {store.path_of(source, instance)}")
         if loss := catalogue.KINDS[name].loss:
             note(f"forced: {loss}")
-        note(f"now: playbooks/site.yml -e '{json.dumps({'mastodon_rotate_secrets': list(changed)})}'; commit the file")
+        # Of passwords a host keeps no fingerprint
+        asked = [it for it in changed if not it.endswith("password")]
+        leave = f" -e '{json.dumps({'mastodon_rotate_secrets': asked})}'" if asked else ""
+        note(f"now: playbooks/site.yml{leave}, then commit the file")
 
 
 @app.command(
