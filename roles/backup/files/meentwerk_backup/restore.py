@@ -42,7 +42,17 @@ def restore(config: Config, plan: Mapping[str, Any], consent: str) -> dict[str, 
             f"(--consent {config.domain}). Nothing was changed.",
             REFUSED,
         )
-    report: dict[str, Any] = {"began": now().isoformat(), "what": plan["what"], "target": plan["target"]}
+    began = time.monotonic()
+    note = plan["record"]
+    report: dict[str, Any] = {
+        "began": now().isoformat(),
+        "what": plan["what"],
+        "target": plan["target"],
+        "repository": plan["repository"],
+        "backup": note["label"],
+        "backup_moment": note["database"]["time"],
+        "release": note["release"],
+    }
     source = planning.choose(config, plan["repository"])
     with only_one():
         if plan["database"]:
@@ -57,6 +67,7 @@ def restore(config: Config, plan: Mapping[str, Any], consent: str) -> dict[str, 
             _swap(config, plan)
             report["rows"] = {name: it["rows"] for name, it in record.counts(config.database).items()}
         report["finished"] = now().isoformat()
+        report["seconds"] = round(time.monotonic() - began, 1)
         write_json(config.state.with_name("restore.json"), report, 0o644)
     return report
 
@@ -121,7 +132,8 @@ def _recover(config: Config, source: Repository, plan: Mapping[str, Any], stage:
         _complete(pgbackrest.info(config, source), plan, words)
         report = _compare(config, plan)
         last = re.findall(r"last completed transaction was at log time (\S+ \S+)", words)
-        report["recovery_point"] = last[-1] if last else ""
+        # PostgreSQL writes 2026-05-01 12:00:00.123456+00
+        report["recovery_point"] = f"{last[-1].replace(' ', 'T')}:00" if last else ""
     except BackupError as error:
         _stop_stage(config, stage)
         shutil.rmtree(stage, ignore_errors=True)
