@@ -147,10 +147,9 @@ def a_fresh_host() -> None:
     """Boot an empty host in the place of the lost one."""
     address, address6 = ENTRY["ansible_host"], ENTRY["embedded_host_ip6"]
     embedded("up", NAME, "--group=restore", f"--ip4={address}", f"--ip6={address6}", f"--alias={DOMAIN}")
-    for left in STATE.glob("*"):
-        # ssh's shared connections led to the first host
-        if left.is_socket():
-            left.unlink()
+    # ssh's shared connection led to the first host
+    shared = ["-o", f"ControlPath={Path.home()}/.cache/meentwerk/embedded/%C", "-O", "exit", f"root@{address}"]
+    subprocess.run(["ssh", *shared], capture_output=True, check=False)
 
 
 def save_repository(place: Host) -> None:

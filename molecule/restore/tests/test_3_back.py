@@ -29,7 +29,7 @@ def test_before_a_mass_deletion(instance: Host, people: People) -> None:
     sql(instance, "DELETE FROM statuses")
     # What follows has to be in the archive, or the moment before it cannot be told from the archive's end
     sql(instance, "SELECT pg_switch_wal()")
-    time.sleep(3)
+    time.sleep(8)
 
     by_time = play("restore", restore_time=moment, restore_what="database", **CONSENT)
     assert by_time.code == 0, by_time.text

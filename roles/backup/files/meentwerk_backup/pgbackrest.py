@@ -110,10 +110,15 @@ def restore(config: Config, repository: Repository, stage: Path, options: Sequen
     (https://github.com/pgbackrest/pgbackrest/issues/2772): several connections share the work, and it goes on where the
     server stopped it, as long as each round brings files.
     """
+    # Without the background process, which shares a lock with the one that sends the present cluster's log away
+    fetch = (
+        f"--recovery-option=restore_command=pgbackrest --stanza={config.stanza} --repo={repository.number} "
+        f'--pg1-path={stage} --no-archive-async archive-get %f "%p"'
+    )
     brought = -1
     while True:
         try:
-            call(config, repository, "restore", f"--pg1-path={stage}", "--process-max=4", "--job-retry=0", *options)
+            call(config, repository, "restore", f"--pg1-path={stage}", "--process-max=4", fetch, *options)
         except BackupError as error:
             before, brought = brought, sum(1 for it in stage.rglob("*") if it.is_file() and it.stat().st_size)
             if "sftp error [4]" not in str(error) or brought <= before:

@@ -55,13 +55,12 @@ def restore(config: Config, plan: Mapping[str, Any], consent: str) -> dict[str, 
     }
     source = planning.choose(config, plan["repository"])
     with only_one():
-        if plan["database"]:
-            stage = _stage(config, source, plan)
-            report |= _recover(config, source, plan, stage)
-        if plan["what"] != "database":
-            report["media_files"] = _media(config, source, plan)
-        if plan["what"] == "all" and plan["record"].get("valkey"):
-            _fetch_valkey(config, source, plan)
+        try:
+            report |= _bring(config, source, plan)
+        except BackupError as error:
+            for place in (_stage_of(config), _valkey_stage_of(config)):
+                shutil.rmtree(place, ignore_errors=True)
+            raise BackupError(f"{error} The present database was not touched.", REFUSED) from None
         if plan["database"]:
             hold(config, plan)
             _swap(config, plan)
@@ -72,6 +71,27 @@ def restore(config: Config, plan: Mapping[str, Any], consent: str) -> dict[str, 
     return report
 
 
+def _bring(config: Config, source: Repository, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring everything beside the present data; returns what was found."""
+    report: dict[str, Any] = {}
+    if plan["database"]:
+        _stage(config, source, plan)
+        report |= _recover(config, source, plan, _stage_of(config))
+    if plan["what"] != "database":
+        report["media_files"] = _media(config, source, plan)
+    if plan["what"] == "all" and plan["record"].get("valkey"):
+        _fetch_valkey(config, source, plan)
+    return report
+
+
+def _stage_of(config: Config) -> Path:
+    return config.data.with_name(f"{config.data.name}.restoring")
+
+
+def _valkey_stage_of(config: Config) -> Path:
+    return config.valkey_data / "appendonlydir.restoring"
+
+
 def _fresh(path: Path) -> None:
     """Make an empty folder that belongs to postgres."""
     shutil.rmtree(path, ignore_errors=True)
@@ -79,21 +99,16 @@ def _fresh(path: Path) -> None:
     shutil.chown(path, "postgres", "postgres")
 
 
-def _stage(config: Config, source: Repository, plan: Mapping[str, Any]) -> Path:
+def _stage(config: Config, source: Repository, plan: Mapping[str, Any]) -> None:
     """Bring the database's files into a folder beside the present ones; pgBackRest compares each with its checksum."""
-    stage = config.data.with_name(f"{config.data.name}.restoring")
+    stage = _stage_of(config)
     tell(f"restoring {plan['database']['bytes'] // 2**20} MB of the database beside the present one")
     _stop_stage(config, stage)
     config.data.parent.mkdir(parents=True, exist_ok=True)
     shutil.chown(config.data.parent, "postgres", "postgres")
     _fresh(stage)
     options = [f"--set={plan['database']['set']}", *pgbackrest.target_options(plan["target"])]
-    try:
-        pgbackrest.restore(config, source, stage, options)
-    except BackupError as error:
-        shutil.rmtree(stage, ignore_errors=True)
-        raise BackupError(f"{error} The present database was not touched.", REFUSED) from None
-    return stage
+    pgbackrest.restore(config, source, stage, options)
 
 
 def _control(config: Config, stage: Path, *arguments: str) -> list[str]:
@@ -134,10 +149,9 @@ def _recover(config: Config, source: Repository, plan: Mapping[str, Any], stage:
         last = re.findall(r"last completed transaction was at log time (\S+ \S+)", words)
         # PostgreSQL writes 2026-05-01 12:00:00.123456+00
         report["recovery_point"] = f"{last[-1].replace(' ', 'T')}:00" if last else ""
-    except BackupError as error:
+    except BackupError:
         _stop_stage(config, stage)
-        shutil.rmtree(stage, ignore_errors=True)
-        raise BackupError(f"{error} The present database was not touched.", REFUSED) from None
+        raise
     must(_control(config, stage, "-m", "fast", "-w", "-t", "600", "stop"), "the restored database does not stop")
     return report
 
@@ -222,7 +236,7 @@ def _media(config: Config, source: Repository, plan: Mapping[str, Any]) -> int:
 
 def _fetch_valkey(config: Config, source: Repository, plan: Mapping[str, Any]) -> None:
     tell("restoring Valkey's queues")
-    stage = config.valkey_data / "appendonlydir.restoring"
+    stage = _valkey_stage_of(config)
     shutil.rmtree(stage, ignore_errors=True)
     stage.mkdir(mode=0o750)
     restic.restore(config, source, plan["files"]["snapshot"], str(config.valkey_copy), str(stage))
@@ -241,7 +255,7 @@ def _swap(config: Config, plan: Mapping[str, Any]) -> None:
     run(["systemctl", "stop", "mastodon.target", "mastodon-*@*.service"])
     must(["systemctl", "stop", config.unit], f"{config.unit} does not stop")
     _exchange(config.data)
-    if (config.valkey_data / "appendonlydir.restoring").is_dir():
+    if _valkey_stage_of(config).is_dir():
         must(["systemctl", "stop", config.valkey_unit], f"{config.valkey_unit} does not stop")
         _exchange(config.valkey_data / "appendonlydir")
     must(["systemctl", "start", config.unit], f"{config.unit} does not start")
