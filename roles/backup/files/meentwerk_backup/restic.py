@@ -76,11 +76,8 @@ def back_up(config: Config, repository: Repository, tags: Sequence[str]) -> dict
     # A file that vanished while it was read (3) is no failure: the snapshot is there, and the next one is complete
     if done.returncode not in (0, _PARTLY):
         raise BackupError(f"repository {repository.name}: restic backup: {_reason(done)}")
-    for line in reversed(done.stdout.splitlines()):
-        said = json.loads(line)
-        if said.get("message_type") == "summary":
-            summary: dict[str, Any] = said
-            return summary
+    if summary := _summary(done.stdout):
+        return summary
     raise BackupError(f"repository {repository.name}: restic backup gave no summary: {last_words(done)}")
 
 
@@ -127,9 +124,16 @@ def record_of(config: Config, repository: Repository, snapshot: str) -> dict[str
 def restore(config: Config, repository: Repository, snapshot: str, source: str, target: str, *extra: str) -> int:
     """Bring a folder of a snapshot back and compare each file with its hash; returns how many files were looked at."""
     arguments = ["restore", "--json", "--verify", f"{snapshot}:{source}", "--target", target, *extra]
-    answer = must(config, repository, *arguments)
-    for line in reversed(answer.splitlines()):
-        said = json.loads(line)
-        if said.get("message_type") == "summary":
-            return int(said.get("total_files", 0))
-    return 0
+    return int(_summary(must(config, repository, *arguments)).get("total_files", 0))
+
+
+def _summary(output: str) -> dict[str, Any]:
+    """Find restic's summary, the last of the objects that it prints one a line, among its words."""
+    for line in reversed(output.splitlines()):
+        try:
+            said: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("message_type") == "summary":
+            return said
+    return {}
