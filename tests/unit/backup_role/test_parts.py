@@ -186,3 +186,46 @@ def test_why_recovery_ended() -> None:
     words = "FATAL:  the database system is starting up\nFATAL:  recovery ended before configured recovery target\n"
     assert "The archive ends before the moment asked for" in restore._why(words)
     assert "invalid checkpoint record" in restore._why("PANIC\nFATAL:  invalid checkpoint record\n")
+
+
+def test_the_summary_is_found_among_words() -> None:
+    output = 'verifying\n{"message_type":"status"}\n[1]\n{"message_type":"summary","total_files":3}\ndone\n'
+    assert restic._summary(output)["total_files"] == 3
+    assert restic._summary("nothing\n") == {}
+
+
+LIMIT = "unable to open file: libssh2 error [-31]: sftp error [4] failure"
+
+
+def rounds(monkeypatch: pytest.MonkeyPatch, stage: Path, brings: list[int], message: str) -> list[str]:
+    """Let pgBackRest bring so many files in each round and then stop with an error, but for the last."""
+    seen: list[str] = []
+
+    def call(_config: Config, _repository: object, command: str, *_options: str, **_: object) -> str:
+        number = len(seen)
+        seen.append(command)
+        for file in range(brings[number]):
+            (stage / f"{number}-{file}").write_text("x")
+        if number < len(brings) - 1:
+            raise BackupError(message)
+        return ""
+
+    monkeypatch.setattr(pgbackrest, "call", call)
+    return seen
+
+
+def test_a_restore_by_sftp_goes_on_where_it_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, config: Config, tmp_path: Path
+) -> None:
+    seen = rounds(monkeypatch, tmp_path, [5, 5, 1], LIMIT)
+    pgbackrest.restore(config, config.repositories[0], tmp_path, [])
+    assert seen == ["restore"] * 3
+
+
+@pytest.mark.parametrize(("brings", "message"), [([5, 0, 1], LIMIT), ([5, 1], "checksum does not match")])
+def test_and_ends_where_no_round_helps(
+    monkeypatch: pytest.MonkeyPatch, config: Config, tmp_path: Path, brings: list[int], message: str
+) -> None:
+    rounds(monkeypatch, tmp_path, brings, message)
+    with pytest.raises(BackupError):
+        pgbackrest.restore(config, config.repositories[0], tmp_path, [])
