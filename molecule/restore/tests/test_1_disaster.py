@@ -100,6 +100,8 @@ def test_the_operator_releases_it(instance: Host, people: People) -> None:
     assert jobs(instance) == 0
     healthy = json.loads(instance.check_output("meentwerk-backup check"))
     assert healthy["healthy"], healthy
+    checked = play("check")
+    assert checked.code == 0, checked.text
     again = play("site")
     assert again.code == 0, again.text
     assert "changed=0" in again.text

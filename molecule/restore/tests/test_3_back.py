@@ -47,7 +47,7 @@ def reached(host: Host, there: str) -> bool:
 def kill_restore_at(due: Callable[[], bool]) -> bool:
     """Start a restore and kill it, on both machines, when the host has reached a stage."""
     process = subprocess.Popen(
-        command("restore", restore_label="before-cleanup", **CONSENT),
+        command("restore", restore_label="before-cleanup", restore_what="database", **CONSENT),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
@@ -78,7 +78,7 @@ def test_cut_off_and_run_again(instance: Host) -> None:
     for stage, there in stages.items():
         assert kill_restore_at(partial(reached, instance, there)), stage
         instance.run(kill)
-    run = play("restore", restore_label="before-cleanup", **CONSENT)
+    run = play("restore", restore_label="before-cleanup", restore_what="database", **CONSENT)
     assert run.code == 0, run.text
     record = "SELECT count(*) FROM statuses"
     assert int(sql(instance, record)) > 100
@@ -92,7 +92,7 @@ def test_media_only(instance: Host, people: People) -> None:
     path = "/var/lib/mastodon/media/accounts/avatars"
     before = instance.check_output(f"sha256sum {path}/*.jpg")
     instance.check_output(f"rm {path}/1.jpg && echo damaged > {path}/2.jpg")
-    run = play("restore", restore_what="media", **CONSENT)
+    run = play("restore", restore_what="media", restore_repository="far", **CONSENT)
     assert run.code == 0, run.text
     assert instance.check_output(f"sha256sum {path}/*.jpg") == before
     assert instance.check_output(f"stat --format=%U:%G {path}/1.jpg") == "mastodon:www-data"
