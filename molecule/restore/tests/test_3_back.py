@@ -91,7 +91,12 @@ def test_cut_off_and_run_again(instance: Host) -> None:
 def test_media_only(instance: Host, people: People) -> None:
     path = "/var/lib/mastodon/media/accounts/avatars"
     before = instance.check_output(f"sha256sum {path}/*.jpg")
-    instance.check_output(f"rm {path}/1.jpg && echo damaged > {path}/2.jpg")
+    damage = f"rm {path}/1.jpg && echo damaged > {path}/2.jpg"
+    instance.check_output(damage)
+    run = play("restore", restore_what="media", **CONSENT)
+    assert run.code == 0, run.text
+    assert instance.check_output(f"sha256sum {path}/*.jpg") == before
+    instance.check_output(damage)
     run = play("restore", restore_what="media", restore_repository="far", **CONSENT)
     assert run.code == 0, run.text
     assert instance.check_output(f"sha256sum {path}/*.jpg") == before
