@@ -235,12 +235,14 @@ class Host:
         return f"The release {old} is in service again."
 
     def logs(self, since: float) -> str:
-        """Return the last lines that the release's units wrote since a moment."""
+        """Return the last lines that the release's units wrote since a moment, in seconds since 1970."""
+        # What a service said just before it died may still be on its way
+        subprocess.run(["/usr/bin/journalctl", "--sync"], capture_output=True, check=False)
         lines = []
         for component in COMPONENTS:
             name = unit(component, self.release)
             command = ["/usr/bin/journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={LOG_LINES}"]
-            command += [f"--since=@{since:.0f}", f"--unit={name}"]
+            command += [f"--since=@{since:f}", f"--unit={name}"]
             text = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
             lines += [f"-- {name}", text] if text else []
         return "\n".join(lines)
