@@ -9,9 +9,9 @@ from testinfra.host import Host
 CONSENT = {"restore_consent": DOMAIN}
 # Damage, done by a command in the repository's folder
 DAMAGES = {
-    "truncated backup": "find pgbackrest -path '*/bundle/*' -type f | while read f; do truncate --size=50% $f; done",
+    "truncated backup": "find pgbackrest -path '*/bundle/*' -type f | while read f; do truncate --size=100 $f; done",
     "no catalogue of backups": "rm pgbackrest/backup/*/backup.info pgbackrest/backup/*/backup.info.copy",
-    "tampered log": "f=$(find pgbackrest/archive -name '*.zst' | sort | tail --lines=3 | head --lines=1); "
+    "tampered log": "f=$(find pgbackrest/archive -name '*.zst' | sort | tail --lines=1); "
     "printf xxxx | dd of=$f bs=1 seek=40 conv=notrunc",
     "tampered files": "find restic/data -type f | while read f; do printf x | dd of=$f bs=1 seek=60 conv=notrunc; done",
 }

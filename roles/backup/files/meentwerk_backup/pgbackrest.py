@@ -10,7 +10,6 @@ from typing import Any
 
 from .tools import REFUSED, BackupError, Config, Repository, as_postgres, last_words, psql, run, tell
 
-SEGMENT = 16 * 1024 * 1024
 _DAY = 86400
 # What `info` calls the state of a stanza
 _FINE, _NO_STANZA, _NO_BACKUP = 0, 1, 2
@@ -110,10 +109,12 @@ def restore(config: Config, repository: Repository, stage: Path, options: Sequen
     (https://github.com/pgbackrest/pgbackrest/issues/2772): several connections share the work, and it goes on where the
     server stopped it, as long as each round brings files.
     """
-    # Without the background process, which shares a lock with the one that sends the present cluster's log away
+    # Without the background process, which shares a lock with the one that sends the present cluster's log away.
+    # 1 is a file that is not there; any other failure must end recovery (exit codes above 125 do), because PostgreSQL
+    # would take a damaged file for the end of the log, or go on in a history that was given up
     fetch = (
         f"--recovery-option=restore_command=pgbackrest --stanza={config.stanza} --repo={repository.number} "
-        f'--pg1-path={stage} --no-archive-async archive-get %f "%p"'
+        f'--pg1-path={stage} --no-archive-async archive-get %f "%p"; code=$?; [ $code -le 1 ] || exit 200; exit $code'
     )
     brought = -1
     while True:
@@ -139,17 +140,6 @@ def target_options(target: Mapping[str, Any]) -> Sequence[str]:
     )
     line = [f"--target-timeline={target['timeline']}"] if target.get("timeline") else []
     return [*kind, *line, "--target-action=promote"]
-
-
-def lsn(text: str) -> int:
-    """Turn PostgreSQL's way to write a position in its log, 16/B374D848, into a number."""
-    high, low = text.split("/")
-    return (int(high, 16) << 32) + int(low, 16)
-
-
-def segment_start(name: str) -> int:
-    """Give the position at which a file of the log begins, by its name of 24 hexadecimal digits."""
-    return (int(name[8:16], 16) << 32) + int(name[16:24], 16) * SEGMENT
 
 
 def archive_end(answer: Mapping[str, Any]) -> str:

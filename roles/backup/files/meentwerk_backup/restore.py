@@ -180,26 +180,28 @@ def _follow(config: Config, stage: Path, log: Path) -> None:
 def _why(words: str) -> str:
     """Say why recovery ended."""
     fatal = [line.split("FATAL:")[-1].strip() for line in words.splitlines() if "FATAL:" in line]
-    reason = next((it for it in fatal if "starting up" not in it), "it ended without a word")
+    reason = next((it for it in fatal if not it.startswith("the database system is")), "it ended without a word")
     if "before configured recovery target" in reason:
         return "The archive ends before the moment asked for, or lacks a file of the log on the way there."
+    if "could not restore file" in reason:
+        return f"A file of the log in the archive is damaged: {reason}. Take another repository (restore_repository)."
     return f"The log cannot be replayed: {reason}."
 
 
 def _complete(answer: Mapping[str, Any], plan: Mapping[str, Any], words: str) -> None:
-    """Make sure that recovery to the latest moment used all of the archive.
+    """Make sure that recovery to the latest moment used all of the archive, to its last file.
 
-    PostgreSQL takes a file that cannot be read for the end of the log, and would come up without what follows.
+    PostgreSQL takes a file that is missing for the end of the log, and would come up without what follows.
     """
     if plan["target"]["kind"] != "latest":
         return
     end = pgbackrest.archive_end(answer)
-    reached = re.findall(r"redo done at ([0-9A-F]+/[0-9A-F]+)", words)
-    if not end or not reached or pgbackrest.lsn(reached[-1]) >= pgbackrest.segment_start(end):
+    used = re.findall(r'restored log file "([0-9A-F]{24})" from archive', words)
+    if not end or end in used:
         return
     raise BackupError(
-        f"The log was replayed to {reached[-1]} only, and the archive goes on to its file {end}: a file in between is "
-        "missing or damaged. Take another repository (restore_repository), or the last good moment with restore_time."
+        f"The log was replayed to its file {max(used, default='none')}, and the archive goes on to {end}: a file in "
+        "between is missing. Take another repository (restore_repository), or the last good moment with restore_time."
     )
 
 
