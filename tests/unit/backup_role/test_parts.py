@@ -229,3 +229,9 @@ def test_and_ends_where_no_round_helps(
     rounds(monkeypatch, tmp_path, brings, message)
     with pytest.raises(BackupError):
         pgbackrest.restore(config, config.repositories[0], tmp_path, [])
+
+
+def test_the_timeline_of_a_backup_needs_no_history() -> None:
+    base = {"archive": {"start": "0000000A0000000000000003"}}
+    assert pgbackrest.timeline(base, 10) == "current"
+    assert pgbackrest.timeline(base, 11) == "11"

@@ -142,6 +142,14 @@ def target_options(target: Mapping[str, Any]) -> Sequence[str]:
     return [*kind, *line, "--target-action=promote"]
 
 
+def timeline(base: Mapping[str, Any], wanted: int) -> str:
+    """Name the timeline to follow from a backup; `current` where it is the backup's own.
+
+    A repository that was begun after a restore lacks the history of that timeline, which is asked for by number only.
+    """
+    return "current" if int(base["archive"]["start"][:8], 16) == wanted else str(wanted)
+
+
 def archive_end(answer: Mapping[str, Any]) -> str:
     """Name the last file of the log in the archive; empty where there is none."""
     return max((it["max"] for it in answer.get("archive", []) if it.get("max")), default="")

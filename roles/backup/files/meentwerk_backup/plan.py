@@ -47,6 +47,8 @@ def make(config: Config, what: str, *, time: str, label: str, repository: str) -
     if target["kind"] == "label":
         target |= {key: note["database"][key] for key in ("lsn", "timeline", "time")}
     base = _base(answer, target) if what != "media" else None
+    if base and target["kind"] == "label":
+        target["timeline"] = pgbackrest.timeline(base, target["timeline"])
     here = present(config)
     plan: dict[str, Any] = {
         "instance": config.instance,
