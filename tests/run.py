@@ -21,6 +21,7 @@ SHOWN_LINES = 80
 
 # Scenarios that take longest begin first, so that two workers end at about the same time
 LONG_FIRST = (
+    "restore",
     "upgrade",
     "interrupted",
     "release_build",

@@ -23,6 +23,7 @@ COMMANDS = {
     "accounts": "meentwerk.accounts.cli",
     "check": "meentwerk.checks.cli",
     "demo": "meentwerk.demo",
+    "drill": "meentwerk.drill.cli",
     "embedded-host": "meentwerk.embedded.cli",
     "identities": "meentwerk.identities.cli",
     "inventory": "meentwerk.entries.cli",

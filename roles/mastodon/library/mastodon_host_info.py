@@ -24,6 +24,7 @@ options:
   web_domain: {description: Domain of the web interface., type: str, required: true}
   secrets: {description: Secrets that the host keeps fingerprints of., type: dict, required: true}
   rotate: {description: Secrets that may change in this run., type: list, elements: str, default: []}
+  serve: {description: Whether the release will be put into service., type: bool, default: true}
   root: {description: Folder of the releases., type: path, default: /opt/mastodon}
   configuration: {description: Folder of the record and the environment., type: path, default: /etc/mastodon}
   runner: {description: Command that runs a program of the release., type: path, default: /usr/local/sbin/mastodon-run}
@@ -112,6 +113,16 @@ def machine_problems(release: str, architecture: str, debian: str) -> list[str]:
     ]
 
 
+def hold_problems(hold: Path, serve: bool) -> list[str]:
+    """Say that an instance waits after a restore: its Sidekiq does not start, so no release would become healthy."""
+    if not serve or not hold.exists():
+        return []
+    return [
+        f"This instance was restored and waits: nothing is delivered while {hold} exists. Look at it, then "
+        "run playbooks/resume.yml. Nothing was changed."
+    ]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; {} where there is no file."""
     try:
@@ -142,6 +153,7 @@ def main() -> None:
             "web_domain": {"type": "str", "required": True},
             "secrets": {"type": "dict", "required": True, "no_log": True},
             "rotate": {"type": "list", "elements": "str", "default": [], "choices": list(ROTATABLE), "no_log": False},
+            "serve": {"type": "bool", "default": True},
             "root": {"type": "path", "default": "/opt/mastodon"},
             "configuration": {"type": "path", "default": "/etc/mastodon"},
             "runner": {"type": "path", "default": "/usr/local/sbin/mastodon-run"},
@@ -160,6 +172,7 @@ def main() -> None:
     except ValueError as error:
         module.fail_json(msg=f"A file of the host is damaged, restore it from its backup: {error}")
     problems = [
+        *hold_problems(configuration / "hold", given["serve"]),
         *machine_problems(given["release"], _architecture(), _debian()),
         *filter(None, [path_problem(installed, given["release"], manifest)]),
         *domain_problems(record, domains),

@@ -117,11 +117,11 @@ def signers_file(path: Path | None, keys: Iterable[str]) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def sign(path: Path, key: Path) -> Path:
-    """Sign a file; the signature lands beside it as ``.sig``."""
+def sign(path: Path, key: Path, namespace: str = NAMESPACE) -> Path:
+    """Sign a file; the signature lands beside it as ``.sig`` and is good for its namespace alone."""
     signature = path.with_name(f"{path.name}.sig")
     signature.unlink(missing_ok=True)
-    result = _ssh_keygen("-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(path))
+    result = _ssh_keygen("-q", "-Y", "sign", "-n", namespace, "-f", str(key), str(path))
     if result.returncode != 0 or not signature.is_file():
         raise UsageError(
             f"Signing with {key} failed: {_last_line(result)}.",

@@ -25,6 +25,8 @@ class Kind:
     form: str
     pattern: str
     rotation: str
+    loss: str = ""
+    """What is lost by another value, where it must not change; empty where it may."""
 
 
 _COLUMN_KEY = Kind(
@@ -32,7 +34,10 @@ _COLUMN_KEY = Kind(
     form="32 letters and digits",  # what Rails' db:encryption:init makes
     pattern=r"[A-Za-z0-9]{32}",
     rotation="never: rows written with it could no longer be read",
+    loss="two-factor seeds and tokens in the database could never be read again: everybody with two-factor "
+    "authentication is locked out, and no backup changes that",
 )
+_PUSH = "every push subscription of a browser or app ends without a word, until people subscribe again"
 _INTERNAL_PASSWORD = "32 letters and digits"  # noqa: S105  # the form of one, which also needs no escaping in a URL
 
 KINDS: Mapping[str, Kind] = {
@@ -51,12 +56,14 @@ KINDS: Mapping[str, Kind] = {
         form="a P-256 scalar in base64url",
         pattern=r"[A-Za-z0-9_-]{43}=",
         rotation="possible, with its public half: every push subscription ends",
+        loss=_PUSH,
     ),
     "vapid_public_key": Kind(
         purpose="the public half of vapid_private_key",
         form="an uncompressed P-256 point in base64url",
         pattern=r"[A-Za-z0-9_-]{87}=",
         rotation="with its private half",
+        loss=_PUSH,
     ),
     "database_password": Kind(
         purpose="signs the application in at a PostgreSQL on another host",
@@ -70,11 +77,20 @@ KINDS: Mapping[str, Kind] = {
         pattern=r"[A-Za-z0-9]{32}",
         rotation="possible",
     ),
+    "backup_passphrase": Kind(
+        purpose="encrypts the backups",
+        form=_INTERNAL_PASSWORD,
+        pattern=r"[A-Za-z0-9]{32}",
+        rotation="never: the backups made with it could no longer be read; a new one needs a new repository",
+        loss="the backups made until now could never be read again; first name a new folder in backup_repositories",
+    ),
     "owner_password": Kind(
         purpose="first sign-in of the owner, who changes it at once",
         form="five groups of five legible letters and digits",
         pattern=r"[a-z2-9]{5}(-[a-z2-9]{5}){4}",  # 29 of the 8 to 72 characters that Mastodon allows
         rotation="by its owner, in the application; afterwards this value is history",
+        loss="nothing would change: the application keeps what its owner chose. `tootctl accounts modify NAME "
+        "--reset-password` on the host makes a new one",
     ),
 }
 VAPID = ("vapid_private_key", "vapid_public_key")

@@ -1,5 +1,6 @@
 """`meentwerk secrets`: make, check and hand over the secrets of instances without showing one."""
 
+import json
 import secrets
 import subprocess
 from dataclasses import asdict
@@ -14,7 +15,7 @@ from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.exits import Exit
 from meentwerk.files import create_private_file
 from meentwerk.inventory import INSTANCES_GROUP, Inventory, Vault
-from meentwerk.secrets import catalogue, store
+from meentwerk.secrets import catalogue, escrow, store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The secrets of instances, encrypted at birth.")
 
@@ -169,6 +170,126 @@ def login(
     except FileExistsError as error:
         raise UsageError(f"{output} exists already; it was not touched", "name a new file") from error
     note(f"written: {output}. Hand it over safely, then delete it.")
+
+
+@app.command(name="list")
+def list_(
+    instance: Instance,
+    *,
+    inventory: Source,
+    vault_password_file: PasswordFiles = None,
+    vault_id: VaultIds = None,
+    ask_vault_password: Ask = False,
+    as_json: Json = False,
+) -> None:
+    """List the secrets of an instance: what each is for, whether it is there, and whether it may change. No values."""
+    vault, source = _open(inventory, vault_id, vault_password_file, ask_vault_password)
+    there = store.load(source, vault, instance)
+    rows = [(name, name in there, kind.purpose, kind.rotation) for name, kind in catalogue.KINDS.items()]
+    if as_json:
+        keys = ("name", "present", "purpose", "rotation")
+        show_json({"instance": instance, "secrets": [dict(zip(keys, row, strict=True)) for row in rows]})
+    else:
+        show_table(
+            ["secret", "there", "for", "may it change?"], [(n, "yes" if t else "no", p, r) for n, t, p, r in rows]
+        )
+
+
+@app.command(
+    epilog="""\b
+Example:
+  meentwerk secrets rotate ministry secret_key_base -i inventories/production"""
+)
+def rotate(
+    instance: Instance,
+    name: Annotated[str, typer.Argument(metavar="SECRET", help="Its name; the two VAPID keys change together.")],
+    *,
+    inventory: Source,
+    force: Annotated[bool, typer.Option("--force", help="Also where it does the damage that is told without.")] = False,
+    vault_password_file: PasswordFiles = None,
+    vault_id: VaultIds = None,
+    ask_vault_password: Ask = False,
+    as_json: Json = False,
+) -> None:
+    """Give a secret another value in the secrets file. The host takes it at the next run of playbooks/site.yml."""
+    vault, source = _open(inventory, vault_id, vault_password_file, ask_vault_password)
+    changed = store.rotate(source, vault, instance, name, force=force)
+    if as_json:
+        show_json({"instance": instance, "rotated": list(changed)})
+    else:
+        say(f"{instance}: {', '.join(changed)} changed in {store.path_of(source, instance)}")
+        if loss := catalogue.KINDS[name].loss:
+            note(f"forced: {loss}")
+        # Of passwords a host keeps no fingerprint
+        asked = [it for it in changed if not it.endswith("password")]
+        leave = f" -e '{json.dumps({'mastodon_rotate_secrets': asked})}'" if asked else ""
+        note(f"now: playbooks/site.yml{leave}, then commit the file")
+
+
+@app.command(
+    epilog="""\b
+Example:
+  meentwerk secrets export ministry -i inventories/production --recipients-file board.txt --output ministry.age"""
+)
+def export(
+    instance: Instance,
+    *,
+    inventory: Source,
+    output: Annotated[Path, typer.Option("--output", "-o", help="New file.")],
+    recipient: Annotated[list[str] | None, typer.Option(help="A public key: age1..., ssh-ed25519 or ssh-rsa.")] = None,
+    recipients_file: Annotated[Path | None, typer.Option(help="File with one such key a line.")] = None,
+    vault_password_file: PasswordFiles = None,
+    vault_id: VaultIds = None,
+    ask_vault_password: Ask = False,
+) -> None:
+    """Write a copy of all secrets that each of several people can open alone, for a safe at another place (age)."""
+    lines = list(recipient or ())
+    if recipients_file:
+        lines += recipients_file.read_text(encoding="utf-8").splitlines()
+    keys = escrow.recipients(lines)
+    vault, source = _open(inventory, vault_id, vault_password_file, ask_vault_password)
+    values = store.load(source, vault, instance)
+    sealed = escrow.seal(instance, str(source.value(instance, "instance_domain") or ""), values, keys)
+    try:
+        with output.open("xb") as file:
+            file.write(sealed)
+    except FileExistsError as error:
+        raise UsageError(f"{output} exists already; it was not touched", "name a new file") from error
+    note(f"written: {output}, for {len(keys)} people. Try it: age --decrypt, or meentwerk secrets import --check.")
+
+
+@app.command(
+    name="import",
+    epilog="""\b
+Example:
+  meentwerk secrets import ministry ministry.age --identity ~/.ssh/id_ed25519 -i inventories/production""",
+)
+def import_(
+    instance: Instance,
+    copy: Annotated[Path, typer.Argument(help="What `export` wrote.")],
+    *,
+    inventory: Source,
+    identity: Annotated[Path, typer.Option("--identity", help="Your private key, of age or ssh.")],
+    check: Annotated[bool, typer.Option("--check", help="Only open it; write nothing.")] = False,
+    vault_password_file: PasswordFiles = None,
+    vault_id: VaultIds = None,
+    ask_vault_password: Ask = False,
+) -> None:
+    """Bring lost secrets back from a copy, encrypted with the vault password of today. Never overwrites a file."""
+    opened = escrow.unseal(copy.read_bytes(), identity, str(copy))
+    vault, source = _open(inventory, vault_id, vault_password_file, ask_vault_password)
+    domain = str(source.value(instance, "instance_domain") or "")
+    if opened.instance != instance or (domain and opened.domain and domain != opened.domain):
+        raise MeentwerkError(
+            f"{copy} holds the secrets of {opened.instance} ({opened.domain}), not of {instance} ({domain})",
+            "name the instance that they belong to",
+            Exit.REFUSED,
+        )
+    if check:
+        say(f"{copy} opens: {len(opened.values)} secrets of {instance}, copied {opened.made}")
+        return
+    outcome = store.bring_back(source, vault, instance, opened.values)
+    say(f"{instance}: {outcome} ({store.path_of(source, instance)})")
 
 
 def _open(

@@ -25,6 +25,8 @@ class Entry:
     """ansible-vault text, or a plain value where `vaulted` is false."""
     vaulted: bool
     line: int
+    end: int
+    """Index of the line behind its last one."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def parse(text: str) -> Document:
             raise MalformedError(f"line {line}: {key} stands twice")
         if not isinstance(value, yaml.ScalarNode):
             raise MalformedError(f"line {line}: {key} must be one value")
-        entries[key] = Entry(text=value.value, vaulted=value.tag == "!vault", line=line)
+        entries[key] = Entry(
+            text=value.value, vaulted=value.tag == "!vault", line=line, end=max(line, value.end_mark.line)
+        )
     first = block.value[0][0] if block.value else None
     return Document(text, entries, end_line=block.end_mark.line, indent=first.start_mark.column if first else 2)
 
@@ -79,6 +83,19 @@ def extend(document: Document, vaulted: Mapping[str, str]) -> str:
     if {name: entry.text for name, entry in entries.items()} != kept | dict(vaulted):
         raise MalformedError(f"has a layout to which nothing can be added: write one secret a line under {VARIABLE}")
     return extended
+
+
+def replace(document: Document, vaulted: Mapping[str, str]) -> str:
+    """Return the document's text with other values of secrets that it has, every other byte as it was."""
+    lines = document.text.splitlines(keepends=True)
+    for name, entry in sorted(document.entries.items(), key=lambda it: it[1].line, reverse=True):
+        if name in vaulted:
+            lines[entry.line - 1 : entry.end] = _lines({name: vaulted[name]}, document.indent)
+    replaced = "".join(lines)
+    kept = {name: entry.text for name, entry in document.entries.items()}
+    if {name: entry.text for name, entry in parse(replaced).entries.items()} != kept | dict(vaulted):
+        raise MalformedError("has a layout in which nothing can be replaced: write one secret a line")
+    return replaced
 
 
 def _lines(vaulted: Mapping[str, str], indent: int) -> Iterator[str]:

@@ -118,6 +118,57 @@ def _make_missing(path: Path, missing: tuple[str, ...], values: Mapping[str, str
     return catalogue.generate(missing)
 
 
+def rotate(inventory: Inventory, vault: Vault, instance: str, name: str, *, force: bool = False) -> tuple[str, ...]:
+    """Give a secret another value; returns the names that changed (the VAPID keys are one pair).
+
+    One whose change does damage is refused with what would be lost, unless forced.
+    """
+    kind = catalogue.KINDS.get(name)
+    if kind is None:
+        raise UsageError(f"there is no secret {name}", f"there are: {', '.join(catalogue.KINDS)}")
+    if kind.loss and not force:
+        raise MeentwerkError(
+            f"{name} was not changed: {kind.loss}", "who wants exactly that says --force", Exit.REFUSED
+        )
+    path = path_of(inventory, instance)
+    load(inventory, vault, instance)
+    names = catalogue.VAPID if name in catalogue.VAPID else (name,)
+    with locked_folder(path.parent):
+        text = path.read_text()
+        if Vault.is_encrypted(text):
+            raise UsageError(
+                f"{path} is encrypted as a whole",
+                f"run: ansible-vault decrypt {path}, then ansible-vault encrypt_string for each value",
+            )
+        fresh = _encrypt(vault, catalogue.generate(names))
+        try:
+            replaced = document.replace(_parse(path, vault), fresh)
+        except document.MalformedError as error:
+            raise UsageError(f"{path} {error}") from error
+        replace_file(path, replaced, stat.S_IMODE(path.stat().st_mode))
+    return names
+
+
+def bring_back(inventory: Inventory, vault: Vault, instance: str, values: Mapping[str, str]) -> Outcome:
+    """Write the secrets file of an instance that lost it. One that is there is never overwritten."""
+    path = path_of(inventory, instance)
+    inventory.require_instance(instance)
+    _refuse_other_place(inventory, instance, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with locked_folder(path.parent):
+        remove_leftovers(path)
+        if path.exists():
+            if load(inventory, vault, instance) == dict(values):
+                return Outcome.UNCHANGED
+            raise MeentwerkError(
+                f"{path} exists and holds other values; it was not touched",
+                "move it away if the copy is the right one",
+                Exit.REFUSED,
+            )
+        replace_file(path, document.render(instance, _encrypt(vault, values)), MODE)
+    return Outcome.CREATED
+
+
 def check(inventory: Inventory, vault: Vault, instance: str) -> list[Finding]:
     """Return what is wrong with the secrets of `instance`: missing, unreadable, in plain text, not well-formed."""
     path = path_of(inventory, instance)

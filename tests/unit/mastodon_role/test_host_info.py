@@ -8,7 +8,7 @@ import yaml
 from meentwerk.secrets import catalogue
 
 ROLE = Path(__file__).parents[3] / "roles/mastodon"
-SECRETS = catalogue.generate([name for name in catalogue.KINDS if not name.endswith("password")])
+SECRETS = catalogue.generate([name for name in catalogue.KINDS if not name.endswith(("password", "passphrase"))])
 DOMAINS = {"domain": "tides.example.org", "web_domain": "social.tides.example.org"}
 
 

@@ -1,0 +1,109 @@
+"""What is refused, and that nothing is changed by it."""
+
+from collections.abc import Iterator
+
+import pytest
+from calamity import DOMAIN, damaged, play, sql
+from testinfra.host import Host
+
+CONSENT = {"restore_consent": DOMAIN}
+# Damage, done by a command in the repository's folder
+DAMAGES = {
+    "truncated backup": "find pgbackrest -path '*/bundle/*' -type f | while read f; do truncate --size=100 $f; done",
+    "no catalogue of backups": "rm pgbackrest/backup/*/backup.info pgbackrest/backup/*/backup.info.copy",
+    "tampered log": "f=$(find pgbackrest/archive -name '*.zst' | sort | tail --lines=1); "
+    "printf xxxx | dd of=$f bs=1 seek=40 conv=notrunc",
+    "tampered files": "find restic/data -type f | while read f; do printf x | dd of=$f bs=1 seek=60 conv=notrunc; done",
+}
+
+
+@pytest.fixture(autouse=True)
+def unchanged(instance: Host) -> Iterator[None]:
+    """Whatever is refused leaves the instance as it was, and serving."""
+
+    def look() -> tuple[str, str, str, str]:
+        return (
+            sql(instance, "SELECT count(*), max(id), sum(hashtext(text)) FROM statuses"),
+            sql(
+                instance,
+                "SELECT system_identifier || '/' || timeline_id FROM pg_control_system(), pg_control_checkpoint()",
+            ),
+            instance.check_output("find /var/lib/mastodon/media -type f | sort | xargs sha256sum"),
+            instance.check_output("systemctl show --property=InvocationID 'mastodon-*@*' postgresql@17-main"),
+        )
+
+    before = look()
+    yield
+    assert look() == before
+    assert instance.check_output("ls /var/lib/postgresql/17") == "main"
+    assert not instance.file("/etc/mastodon/hold").exists
+
+
+def test_nobody_agreed() -> None:
+    run = play("restore")
+    assert run.code != 0
+    assert "nobody agreed to replace them" in run.words
+    assert f"-e restore_consent={DOMAIN}" in run.words
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_repository(place: Host, kind: str) -> None:
+    with damaged(place, DAMAGES[kind]):
+        run = play("restore", **CONSENT)
+    print(f"\n{kind}: {[line for line in run.text.splitlines() if 'msg:' in line][-1:]}")
+    assert run.code != 0
+    assert "was not touched" in run.words or "nothing was changed" in run.words.lower() or "repository far" in run.words
+
+
+def test_another_instances_backup(instance: Host) -> None:
+    instance.check_output(
+        'sed --in-place=.kept \'s/"domain": "[^"]*"/"domain": "other.example.test"/\' /etc/meentwerk/backup/config.json'
+    )
+    try:
+        run = play("restore", **CONSENT)
+    finally:
+        instance.check_output("mv /etc/meentwerk/backup/config.json.kept /etc/meentwerk/backup/config.json")
+    assert run.code != 0
+    assert f"the backup belongs to restore-1 ({DOMAIN}), this host to restore-1 (other.example.test)" in run.words
+
+
+def test_a_wrong_passphrase(instance: Host) -> None:
+    instance.check_output(
+        "cp --archive /etc/meentwerk/backup/passphrase /root/kept && echo wrong > /etc/meentwerk/backup/passphrase"
+    )
+    try:
+        run = play("restore", **CONSENT)
+    finally:
+        instance.check_output("mv /root/kept /etc/meentwerk/backup/passphrase")
+    assert run.code != 0
+    assert "does not open with this instance's backup_passphrase" in run.words
+
+
+def test_wrong_keys_of_columns(instance: Host) -> None:
+    key = "ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY"
+    instance.check_output(f"sed --in-place=.kept 's/^{key}=.*/{key}=\"{'x' * 32}\"/' /etc/mastodon/mastodon.env")
+    try:
+        run = play("restore", **CONSENT)
+    finally:
+        instance.check_output("mv /etc/mastodon/mastodon.env.kept /etc/mastodon/mastodon.env")
+    assert run.code != 0
+    assert "this host has other keys than the backup was made with (active_record_encryption_primary_key)" in run.words
+
+
+def test_a_backup_of_a_newer_release(instance: Host) -> None:
+    link = instance.check_output("readlink /opt/mastodon/current")
+    instance.check_output("ln -sfn releases/sandbox-0.0.1-debian13-amd64 /opt/mastodon/current")
+    try:
+        run = play("restore", **CONSENT)
+    finally:
+        instance.check_output(f"ln -sfn {link} /opt/mastodon/current")
+    assert run.code != 0
+    assert "sandbox-0.0.1-debian13-amd64 on this host is older" in run.words
+
+
+def test_a_moment_that_cannot_be_gone_back_to() -> None:
+    early = play("restore", restore_time="2020-01-01T00:00:00Z", **CONSENT)
+    assert early.code != 0
+    assert "lies before it and cannot be gone back to" in early.words
+    strange = play("restore", restore_label="no-such-label", **CONSENT)
+    assert "No backup has the label no-such-label" in strange.words

@@ -1,0 +1,1 @@
+"""The proof that backups come back: what a rehearsed restore measured, signed."""
