@@ -20,7 +20,17 @@ LOGS = ROOT / ".test-logs"
 SHOWN_LINES = 80
 
 # Scenarios that take longest begin first, so that two workers end at about the same time
-LONG_FIRST = ("upgrade", "interrupted", "release_build", "default", "mastodon", "certificate", "postgresql", "nginx")
+LONG_FIRST = (
+    "upgrade",
+    "interrupted",
+    "release_build",
+    "accounts",
+    "default",
+    "mastodon",
+    "certificate",
+    "postgresql",
+    "nginx",
+)
 
 
 @dataclass

@@ -183,7 +183,7 @@ def token_for(session: Session, application: Application, user: User | None, sco
 def profile_errors(account: Account, changes: dict[str, Any]) -> Errors:
     """What is wrong with new values of a local account's profile."""
     found = Errors()
-    if "display_name" in changes and text.graphemes(changes["display_name"]) > limits.DISPLAY_NAME:
+    if "display_name" in changes and len(changes["display_name"]) > limits.DISPLAY_NAME:
         found.add("display_name", too_long(limits.DISPLAY_NAME))
     if "note" in changes and text.note_length(changes["note"]) > limits.NOTE:
         found.add("note", too_long(limits.NOTE))

@@ -46,13 +46,17 @@ def _run(config: Config, name: str) -> int:
         sys.stderr.write(f"bin/batch {name}: {error}\n")
         return BAD_INPUT
     try:
-        make = sessions(config, pool=1)
+        make, later = sessions(config, pool=1), ""
         if name == batch_items.SEVERAL:
-            results = [_one_of_several(make, config, item, dry_run=dry_run) for item in items]
+            results = []
+            for number, item in enumerate(items):
+                later = f" by items[{number}]; the lists before it are stored" if number else ""
+                results.append(_one_of_several(make, config, item, dry_run=dry_run))
         else:
             results = _work(make, config, name, items, dry_run=dry_run)
     except SQLAlchemyError as error:
-        sys.stderr.write(f"bin/batch {name}: the database refused: {type(error).__name__}; nothing was changed\n")
+        kind = type(error).__name__
+        sys.stderr.write(f"bin/batch {name}: the database refused: {kind}; nothing was changed{later}\n")
         return 1
     failed = sum(result["outcome"] == "failed" for result in results)
     summary = {

@@ -109,10 +109,9 @@ class Context(View):
             raise errors.said(403, "Your login is missing a confirmed e-mail address")
         if not user.approved:
             raise errors.said(403, "Your login is currently pending approval")
-        if user.disabled or user.account.unavailable or user.account.memorial:
+        missing_2fa = self.role_of(user).require_2fa and not user.otp_required_for_login
+        if user.disabled or user.account.unavailable or user.account.memorial or missing_2fa:
             raise errors.said(403, "Your login is currently disabled")
-        if self.role_of(user).require_2fa and not user.otp_required_for_login:
-            raise errors.said(403, "Your account requires two-factor authentication")
         return user
 
     def require_account(self) -> Account:

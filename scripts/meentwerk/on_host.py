@@ -64,9 +64,12 @@ class Host:
         return finished
 
     def _connect(self) -> Any:  # noqa: ANN401  # Ansible has no types
-        from ansible import constants  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415
+        from ansible import constants  # type: ignore[import-untyped]  # noqa: PLC0415
         from ansible.playbook.play_context import PlayContext  # type: ignore[import-untyped]  # noqa: PLC0415
-        from ansible.plugins.loader import become_loader, connection_loader  # type: ignore[import-untyped, unused-ignore]  # noqa: PLC0415
+        from ansible.plugins.loader import (  # type: ignore[import-untyped]  # noqa: PLC0415
+            become_loader,
+            connection_loader,
+        )
 
         wanted = self._inventory.evaluated(
             self.name, ("ansible_connection", "ansible_become", "ansible_become_method", "ansible_host")

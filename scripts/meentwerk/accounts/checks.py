@@ -179,6 +179,11 @@ class _Row:
         if role is not None and role not in known:
             cure = f"It allows {listed(known)}." if known else "Name it under roles in the policy, if that is meant."
             self.complain("role", f"The policy does not let a list give the role {quoted(role)}.", cure)
+        if policy.single_sign_on and "sso_id" not in self.row.cells and self.row.cells.get("state") != "absent":
+            wrong = "The policy says single sign-on, and without an identifier nobody could ever sign in."
+            self.complain(
+                "sso_id", wrong, "Give the identifier that the organisation's provider has for the holder (sub)."
+            )
         if "sso_id" in found and policy.single_sign_on is None:
             cure = "Add single_sign_on to the policy, or take sso_id out."
             self.complain("sso_id", "The policy names no provider of single sign-on.", cure)

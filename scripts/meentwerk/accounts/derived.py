@@ -99,5 +99,5 @@ def _property(column: Column) -> dict[str, Any]:
     if column.name == "username":
         found["pattern"] = entry_values.USERNAME_PATTERN
     elif column.limit and column.name != "note":  # addresses in a note count as 23, which a schema cannot say
-        found["maxLength"] = getattr(limits, column.limit) * (10 if column.limit == "display_name" else 1)
+        found["maxLength"] = getattr(limits, column.limit)
     return found

@@ -55,7 +55,8 @@ def length(name: str, text: str) -> int:
     if name == "note":
         # NoteLengthValidator: an address counts as 23, a mention without its domain
         return graphemes(_MENTION.sub(r"@\2", _URL.sub("x" * URL_LENGTH, text)))
-    return graphemes(text) if name == "display_name" else len(text)
+    # Everything else is Rails' own length: code points, so that one emoji of a family counts as seven
+    return len(text)
 
 
 _JOINER, _NON_JOINER = "\u200d", "\u200c"

@@ -43,9 +43,9 @@ def read(folder: Path, name: str, limits: Limits) -> Picture:
     if expected is None:
         raise Wrong(f"{shown} is no picture by its name.", "Give a .jpg, .png, .gif or .webp file.")
     size = path.stat().st_size
-    if size > limits.picture_bytes:
+    if size >= limits.picture_bytes:
         most = limits.picture_bytes // (1024 * 1024)
-        raise Wrong(f"{shown} has {size / 1024 / 1024:.1f} MB.", f"{most} MB are allowed: save it smaller.")
+        raise Wrong(f"{shown} has {size / 1024 / 1024:.1f} MB.", f"It must be less than {most} MB: save it smaller.")
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -140,3 +140,12 @@ def test_a_file_that_is_no_list(tmp_path: Path, name: str) -> None:
     (tmp_path / "list.xlsx").write_text("x")
     with pytest.raises(UsageError):
         reading.read(tmp_path / name)
+
+
+def test_with_single_sign_on_everybody_has_an_identifier(tmp_path: Path) -> None:
+    file, policy = tmp_path / "list.csv", Policy.model_validate({"single_sign_on": {}})
+    file.write_text("username,email,department,sso_id\ntides,news@x.example,Tides,\n")
+    [finding] = checks.check(file, policy, Limits()).problems
+    assert finding.column == "sso_id"
+    file.write_text("username,email,department,sso_id\ntides,news@x.example,Tides,8a6f\n")
+    assert checks.check(file, policy, Limits()).findings == []

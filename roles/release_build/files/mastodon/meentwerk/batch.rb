@@ -34,12 +34,20 @@ module Meentwerk
 
     # Each list is stored for itself, one after the other; the first that cannot be stored ends it.
     def several(lists, dry_run)
-      lists.map do |list|
-        results = Run.new(dry_run).call(list['batch'], list['items'])
+      lists.each_with_index.map do |list, number|
+        results = one_of_several(list, number, dry_run)
         told = summary(results, dry_run)
         outcome = told['failed'].positive? ? 'failed' : told['changed'].positive? ? 'updated' : 'unchanged'
         { 'key' => list['batch'], 'outcome' => outcome, 'error' => nil, 'results' => results }
       end
+    end
+
+    def one_of_several(list, number, dry_run)
+      Run.new(dry_run).call(list['batch'], list['items'])
+    rescue StandardError => e
+      raise if number.zero?
+
+      raise Run::Error, "#{explain(e)} by items[#{number}]; the lists before it are stored"
     end
 
     def summary(results, dry_run)

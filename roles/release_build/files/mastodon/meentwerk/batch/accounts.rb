@@ -88,7 +88,9 @@ module Meentwerk
         wanted = identity.slice('provider', 'uid')
         taken = Identity.find_by(wanted)
         return if taken && taken.user_id == user.id
-        raise ItemError, 'the identity belongs to another account' if taken
+        raise ItemError, 'the identity belongs to another account' if taken&.user_id
+
+        taken&.destroy! # left by a deleted account
 
         user.identities.where(provider: wanted['provider']).destroy_all
         Identity.create!(user: user, **wanted.symbolize_keys)
@@ -103,7 +105,7 @@ module Meentwerk
         return if name.nil?
 
         redirect = Doorkeeper.configuration.native_redirect_uri
-        Doorkeeper::Application.find_by(name: name, owner: nil) ||
+        Doorkeeper::Application.find_by(name: name, owner_id: nil) ||
           Doorkeeper::Application.create!(name: name, redirect_uri: redirect, scopes: 'read')
       end
 
