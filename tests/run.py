@@ -24,6 +24,7 @@ LONG_FIRST = (
     "restore",
     "upgrade",
     "interrupted",
+    "hardening",
     "release_build",
     "check",
     "accounts",
