@@ -42,7 +42,7 @@ def _group() -> None:
 def reference(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 if the file is stale.")] = False,
 ) -> None:
-    """Write docs/variables.md and docs/controls.md from the roles, and what is made from the models of entries and lists."""
+    """Write docs/variables.md and docs/controls.md from the roles, and what the models of entries and lists make."""
     for name, text in {
         **derived.files(),
         **accounts.files(),
