@@ -45,7 +45,9 @@ class _Commands(TyperGroup):
         """Return a sub-command, or none of that name."""
         if cmd_name not in COMMANDS:
             return None
-        group = typer.main.get_group(import_module(COMMANDS[cmd_name]).app)
+        command = import_module(COMMANDS[cmd_name]).app
+        command.rich_markup_mode = app.rich_markup_mode
+        group = typer.main.get_group(command)
         group.name = cmd_name
         return group
 

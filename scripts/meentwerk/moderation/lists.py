@@ -180,7 +180,7 @@ def _entry(row: Mapping[str, Any], line: int, default: str) -> Listed:
         raise Obfuscated(f"{quoted(name)} is obfuscated.", "Ask its source for the full name.")
     severity = row.get("severity")
     severity = (severity.strip().lower() if isinstance(severity, str) else severity) or default
-    if severity not in STRICTNESS:
+    if not isinstance(severity, str) or severity not in STRICTNESS:
         raise Wrong(f"{quoted(severity)} is no severity.", "Write noop, silence or suspend.")
     return Listed(
         names.domain(name.removeprefix("*.")),

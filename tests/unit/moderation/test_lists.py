@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from meentwerk.moderation import lists
 from meentwerk.moderation.lists import BlockList, Listed
@@ -176,5 +176,6 @@ def test_no_text_makes_the_reader_fail(text: str, shape: str) -> None:
         ),
     )
 )
+@example([{"severity": [None], "domain": ""}])
 def test_no_json_makes_the_reader_fail(data: object) -> None:
     read(json.dumps(data))
