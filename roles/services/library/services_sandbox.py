@@ -159,6 +159,8 @@ class Host:
         """Restart services; returns those that are not up some time later."""
         names = list(services)
         for name in names:
+            # One that failed several times in a row would not be started any more, whatever its sandbox
+            self.module.run_command(["systemctl", "reset-failed", name])
             self.module.run_command(["systemctl", "restart", name])
         time.sleep(SETTLE_SECONDS)
         return [name for name in names if self.systemctl("is-active", name, check=False).strip() != "active"]
