@@ -23,6 +23,7 @@ SHOWN_LINES = 80
 LONG_FIRST = (
     "upgrade",
     "interrupted",
+    "hardening",
     "release_build",
     "check",
     "default",
