@@ -107,9 +107,9 @@ class Host:
         self.folder = Path(module.params["folder"])
         self.name: str = module.params["dropin"]
 
-    def systemctl(self, *arguments: str, check: bool = True) -> str:
+    def systemctl(self, *arguments: str) -> str:
         """Run systemctl; what it says."""
-        _, output, _ = self.module.run_command(["systemctl", *arguments], check_rc=check)
+        _, output, _ = self.module.run_command(["systemctl", *arguments], check_rc=True)
         return str(output)
 
     def known(self) -> set[str]:
@@ -159,9 +159,16 @@ class Host:
         """Restart services; returns those that are not up some time later."""
         names = list(services)
         for name in names:
+            # One that failed several times in a row would not be started any more, whatever its sandbox
+            self.module.run_command(["systemctl", "reset-failed", name])
             self.module.run_command(["systemctl", "restart", name])
         time.sleep(SETTLE_SECONDS)
-        return [name for name in names if self.systemctl("is-active", name, check=False).strip() != "active"]
+        return [name for name in names if not self.up(name)]
+
+    def up(self, service: str) -> bool:
+        """Whether a service runs, and not only for the moment until systemd starts it once more."""
+        state = blocks(self.systemctl("show", "--property=ActiveState,NRestarts", service))[0]
+        return state["ActiveState"] == "active" and state["NRestarts"] == "0"
 
     def last_words(self, service: str) -> str:
         """Return the last lines of a service's log."""
