@@ -164,9 +164,13 @@ def main() -> None:
         supports_check_mode=True,
     )
     steps, missing = every_step(module)
-    refused = []
+    refused: list[str] = []
     if not module.check_mode:
         refused = [step.says for step in steps if not perform(module, step)]
+        # A change of forwarding gives redirects their defaults back, those too that were as they should be
+        undone = [step for step in sysctl_steps(module.params["sysctl"])[0] if step.says not in refused]
+        refused += [step.says for step in undone if not perform(module, step)]
+        steps += undone
     done = [step.says for step in steps if step.says not in refused]
     result = {"changed": bool(done), "done": done, "missing": missing, "refused": refused}
     if refused and not module.params["container"]:
