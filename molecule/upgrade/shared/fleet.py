@@ -45,7 +45,7 @@ def play(playbook: str, *arguments: str, **variables: object) -> Run:
         text=True,
         check=False,
         cwd=PROJECT,
-        env=dict(os.environ, ANSIBLE_NOCOLOR="1"),
+        env=dict(os.environ, ANSIBLE_NOCOLOR="1", ANSIBLE_FORCE_COLOR="0"),
     )
     return Run(done.returncode, done.stdout + done.stderr)
 
