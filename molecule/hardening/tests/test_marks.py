@@ -1,9 +1,8 @@
-"""The marks that the README promises, measured on the whole site: CIS by OpenSCAP, Lynis, and the time of a run."""
+"""The marks that the README promises, measured on the whole site: CIS by OpenSCAP, and Lynis."""
 
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +31,6 @@ def result(report: dict[str, Any], area: str, name: str) -> dict[str, str]:
     found: dict[str, str] = next(each for each in report["areas"][area] if each["id"] == name)
     print(found["title"], found["found"])
     return found
-
-
-def test_how_long_a_run_of_the_whole_site_takes_is_told() -> None:
-    """Printed and not judged; two public roles take 161 s and 103 s for their hardening alone.
-
-    That a second run changes nothing is shown by Molecule's idempotence. Here it closes /etc/shadow- and /etc/gshadow-
-    again: the tests before made accounts, and the tools for accounts write those copies anew.
-    """
-    begin = time.monotonic()
-    done = playbook("site.yml")
-    print(f"the whole site, again: {time.monotonic() - begin:.0f} s")
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_the_score_of_cis_is_what_is_promised(report: dict[str, Any]) -> None:
