@@ -17,7 +17,7 @@ from types import FrameType
 
 ROOT = Path(__file__).parents[1]
 LOGS = ROOT / ".test-logs"
-SHOWN_LINES = 80
+SHOWN_LINES = 60
 
 # Scenarios that take longest begin first, so that two workers end at about the same time
 LONG_FIRST = (
@@ -113,8 +113,8 @@ class Runner:
         result = Result(step.name, code == 0, time.monotonic() - begin)
         say(f"{'passed' if result.passed else 'FAILED'} {step.name} ({result.seconds:.0f} s)")
         if not result.passed and not self.stopped:
-            tail = log.read_text(errors="replace").splitlines()[-SHOWN_LINES:]
-            print("\n".join(f"    {line}" for line in tail), flush=True)
+            lines = telling(log.read_text(errors="replace").splitlines())
+            print("\n".join(f"    {line}" for line in lines), flush=True)
             print(f"    the whole log: {log.relative_to(ROOT)}", flush=True)
         if step.group:
             subprocess.run(
@@ -129,6 +129,15 @@ class Runner:
         with self.lock:
             for process in self.running.values():
                 os.killpg(process.pid, signal.SIGTERM)
+
+
+def telling(lines: list[str]) -> list[str]:
+    """Return what to show of a failed step's log: from pytest's summary on, where what failed first stands first."""
+    begins = next((n for n, line in enumerate(lines) if "short test summary info" in line), None)
+    if begins is None:
+        return lines[-SHOWN_LINES:]
+    ends = begins + SHOWN_LINES
+    return lines[begins:ends] + lines[ends:][-SHOWN_LINES:]
 
 
 def say(line: str) -> None:
