@@ -61,7 +61,7 @@ def play(playbook: str, **variables: object) -> Run:
         text=True,
         check=False,
         cwd=PROJECT,
-        env=dict(os.environ, ANSIBLE_NOCOLOR="1"),
+        env=dict(os.environ, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1"),
     )
     return Run(done.returncode, done.stdout + done.stderr)
 
