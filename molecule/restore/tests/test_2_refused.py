@@ -15,7 +15,9 @@ DAMAGES = {
     "no catalogue of backups": "rm pgbackrest/backup/*/backup.info pgbackrest/backup/*/backup.info.copy",
     "tampered log": "f=$(find pgbackrest/archive -name '*.zst' | sort | tail --lines=1); "
     "printf xxxx | dd of=$f bs=1 seek=40 conv=notrunc",
-    "tampered files": "find restic/data -type f | while read f; do printf x | dd of=$f bs=1 seek=60 conv=notrunc; done",
+    # All of each, since a file that is on the host already and whole is not fetched
+    "tampered files": "find restic/data -type f | while read f; do "
+    "dd if=/dev/urandom of=$f bs=$(stat --format=%s $f) count=1 conv=notrunc; done",
 }
 
 
