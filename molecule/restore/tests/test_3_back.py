@@ -97,7 +97,8 @@ def test_media_only(instance: Host, people: People) -> None:
     assert run.code == 0, run.text
     assert instance.check_output(f"sha256sum {path}/*.jpg") == before
     instance.check_output(damage)
-    instance.check_output(f"meentwerk-backup restore --what media --repository far --consent {DOMAIN}")
+    run = play("restore", restore_what="media", restore_repository="far", **CONSENT)
+    assert run.code == 0, run.text
     assert instance.check_output(f"sha256sum {path}/*.jpg") == before
     assert instance.check_output(f"stat --format=%U:%G {path}/1.jpg") == "mastodon:www-data"
     assert not instance.file("/etc/mastodon/hold").exists, "media alone hold nothing up"
