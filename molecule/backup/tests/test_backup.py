@@ -194,6 +194,24 @@ def test_no_secret_is_seen(instance: Host) -> None:
     instance.check_output("flock /run/meentwerk-backup.lock true")
 
 
+def test_credentials_that_cannot_delete_are_enough(instance: Host, place: Host) -> None:
+    """The store refuses every deletion: no backup asked for one, and who has taken over the host gets no further."""
+    log = "grep --count '\" 403 ' /var/log/nginx/access.log"
+    assert place.run(log).stdout.strip() == "0"
+    before = instance.check_output("meentwerk-backup list")
+    done = instance.run(
+        "cd /tmp && PYTHONPATH=/usr/local/lib/meentwerk-backup python3 -c %s",
+        "from meentwerk_backup import restic, tools\n"
+        "config = tools.load()\n"
+        "(cloud,) = [it for it in config.repositories if it.name == 'cloud']\n"
+        "print(restic.call(config, cloud, 'forget', '--retry-lock=0', 'latest').stderr)\n",
+    )
+    assert "403" in done.stdout + done.stderr, done
+    assert place.run(log).stdout.strip() != "0"
+    assert instance.check_output("meentwerk-backup list") == before
+    assert check(instance)["healthy"]
+
+
 def test_postgresql_may_write_where_pgbackrest_does(instance: Host) -> None:
     allowed = instance.check_output("systemctl show --property=ReadWritePaths --value postgresql@17-main")
     assert "/var/lib/pgbackrest" in allowed
