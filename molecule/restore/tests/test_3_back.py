@@ -35,9 +35,9 @@ def test_before_a_mass_deletion(instance: Host, people: People) -> None:
     assert by_time.code == 0, by_time.text
     assert (sql(instance, COUNT), sql(instance, KEYS)) == (rows, keys)
     assert "statuses 0" not in by_time.words
-    resumed = play("resume")
-    assert resumed.code == 0, resumed.text
     assert people.target.ask("GET", "/api/v1/accounts/verify_credentials", people.reader)[0] == 200
+    # What playbooks/resume.yml does first; the next test has more to restore
+    instance.check_output("meentwerk-backup release")
 
 
 def reached(host: Host, there: str) -> bool:
