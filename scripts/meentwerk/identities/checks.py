@@ -1,8 +1,10 @@
 """The checks of one account, in the order in which they lean on each other."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from html import unescape
 from urllib.parse import quote, urlsplit
 
 from meentwerk.identities import html, links, names
@@ -191,7 +193,8 @@ class Judge:
 
     async def _location(self, url: str) -> str:
         try:
-            answer = await self.fetcher.get(url, "*/*", method="HEAD", follow=False)
+            # As Mastodon asks, without a type: its own /users/NAME answers any type with no redirect
+            answer = await self.fetcher.get(url, "", method="HEAD", follow=False)
         except FetchError:
             return ""
         return answer.headers.get("location", "")
@@ -237,10 +240,16 @@ def _domain(organisation: Organisation, field_: ProfileField, today: date) -> Do
 
 
 def _address_in(value: str) -> str:
-    """Return the address of the one link in a field's HTML; only https counts, as with Account::Field#verifiable?."""
+    """Return the address of the one link in a field's HTML; only https counts, as with Account::Field#verifiable?.
+
+    A name under a top-level domain that Mastodon does not know (a network of one's own) is no link there, but text: it is
+    verified all the same.
+    """
     if len(value) > 10_000:  # noqa: PLR2004
         return ""
     found = [attributes["href"] for name, attributes in html.links(value) if name == "a" and "href" in attributes]
+    if not found and not re.search(r"[\s<>]", value):
+        found = [unescape(value)]
     try:
         good = len(found) == 1 and urlsplit(found[0]).scheme == "https"
     except ValueError:
@@ -251,8 +260,8 @@ def _address_in(value: str) -> str:
 def _no_page(field_: ProfileField, error: FetchError) -> tuple[Check, Check]:
     back = trouble("link_back", "the page", error, f"{field_.url} must answer over https, for everyone, within seconds")
     strict = Check("link_strict", back.verdict, back.why, back.cure, back.evidence)
-    if error.trouble is Trouble.DOWNGRADE:
-        why = f"{back.why}; Mastodon may follow it, this check does not"
+    if error.trouble in {Trouble.DOWNGRADE, Trouble.PORT}:
+        why = f"{back.why}; Mastodon may look there, this check does not"
         back = Check("link_back", Verdict.UNKNOWN, why, back.cure, back.evidence)
     return back, strict
 
