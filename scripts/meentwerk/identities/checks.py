@@ -242,8 +242,8 @@ def _domain(organisation: Organisation, field_: ProfileField, today: date) -> Do
 def _address_in(value: str) -> str:
     """Return the address of the one link in a field's HTML; only https counts, as with Account::Field#verifiable?.
 
-    A name under a top-level domain that Mastodon does not know (a network of one's own) is no link there, but text: it is
-    verified all the same.
+    A name under a top-level domain that Mastodon does not know (a network of one's own) is text there, and no link: it
+    is verified all the same.
     """
     if len(value) > 10_000:  # noqa: PLR2004
         return ""

@@ -284,7 +284,6 @@ class Fetcher:
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 return replace(answer, body=body.content)
 
-
     async def _read(self, reader: asyncio.StreamReader, host: str | None) -> bytes:
         try:
             async with asyncio.timeout(self.limits.silent_seconds):

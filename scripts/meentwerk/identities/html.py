@@ -22,12 +22,15 @@ _SPACE = re.compile(r"[\t\n\f\r ]*")
 _ATTRIBUTE = re.compile(r"=?[^\t\n\f\r />=]*")
 _BARE = re.compile(r"[^\t\n\f\r >]*")
 
-# Drawings and formulas, whose elements are not HTML's (13.2.6.5); what of theirs holds HTML again; what of HTML ends them
+# Drawings and formulas, whose elements are not HTML's (13.2.6.5); what in them holds HTML again; what of HTML ends them
 _FOREIGN = frozenset(("svg", "math"))
 _HOLDING = frozenset(("foreignobject", "desc", "title", "mi", "mo", "mn", "ms", "mtext"))
 _ENDING = frozenset(
-    "b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta "
-    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var".split()
+    (
+        *("b", "big", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "embed", "h1", "h2"),
+        *("h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol", "p", "pre"),
+        *("ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul", "var"),
+    )
 )
 
 Tag = tuple[str, dict[str, str]]
@@ -69,25 +72,14 @@ def links(html: str) -> Iterator[Tag]:
     """
     at, foreign = 0, _Foreign()
     while (at := html.find("<", at)) >= 0:
-        if html.startswith("<!--", at):
-            end = _COMMENT_END.search(html, at + 2)
-            if end is None:
+        skipped = _no_tag(html, at, inside=bool(foreign))
+        if skipped is not None:
+            if skipped < 0:
                 return
-            at = end.end()
-            continue
-        if foreign and html.startswith("<![CDATA[", at):
-            at = html.find("]]>", at)
-            if at < 0:
-                return
+            at = skipped
             continue
         closing = html.startswith("</", at)
-        start = at + 2 if closing else at + 1
-        if not html[start : start + 1].isascii() or not html[start : start + 1].isalpha():
-            at = html.find(">", start) if closing or html[start : start + 1] in {"!", "?"} else start
-            if at < 0:
-                return
-            continue
-        found = _tag(html, start)
+        found = _tag(html, at + 2 if closing else at + 1)
         if found is None:
             return
         name, attributes, at = found
@@ -97,16 +89,37 @@ def links(html: str) -> Iterator[Tag]:
         inside = bool(foreign)
         if html[at - 2] != "/" or name not in _FOREIGN | _HOLDING:
             foreign.opened(name)
-        if name in {"a", "link"} and not inside:
-            yield name, attributes
         if inside:
             continue
-        if name == "plaintext":
+        if name in {"a", "link"}:
+            yield name, attributes
+        at = _behind(name, html, at)
+        if at < 0:
             return
-        if name in _ENDS:
-            at = _script_end(html, at) if name == "script" else _text_end(name, html, at)
-            if at < 0:
-                return
+
+
+def _no_tag(html: str, at: int, *, inside: bool) -> int | None:
+    """Return where what begins at a "<" and is no tag ends, -1 where the page ends with it; None for a tag."""
+    if html.startswith("<!--", at):
+        end = _COMMENT_END.search(html, at + 2)
+        return end.end() if end else -1
+    if inside and html.startswith("<![CDATA[", at):
+        return html.find("]]>", at)
+    closing = html.startswith("</", at)
+    start = at + 2 if closing else at + 1
+    first = html[start : start + 1]
+    if first.isascii() and first.isalpha():
+        return None
+    return html.find(">", start) if closing or first in {"!", "?"} else start
+
+
+def _behind(name: str, html: str, at: int) -> int:
+    """Return where the content of an element that holds text only ends, -1 where the page ends with it."""
+    if name == "plaintext":
+        return -1
+    if name not in _ENDS:
+        return at
+    return _script_end(html, at) if name == "script" else _text_end(name, html, at)
 
 
 def _text_end(name: str, html: str, at: int) -> int:

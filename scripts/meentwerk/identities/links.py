@@ -5,6 +5,7 @@ Mastodon's rules are those of app/services/verify_link_service.rb (4.6.5): statu
 link is asked by HEAD and its Location must be that address to the letter.
 """
 
+import contextlib
 import posixpath
 import unicodedata
 from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
@@ -42,10 +43,8 @@ def normal_path(path: str) -> str:
     segments: list[str] = []
     for raw in path.split("/"):
         content = unquote_to_bytes(raw)
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             content = unicodedata.normalize("NFC", content.decode()).encode()
-        except UnicodeDecodeError:
-            pass  # left as it is
         segments.append(quote(content, safe=_IN_SEGMENT))
     normal = "/".join(segments)
     return posixpath.normpath(normal) if {".", ".."} & set(segments) else normal

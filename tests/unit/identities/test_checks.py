@@ -100,7 +100,8 @@ CASES: dict[str, tuple[Change, str, dict[str, Verdict], str]] = {
     ),
     "in a template": (page(f"<template>{GOOD}</template>"), "link_back", {}, "links back"),
     "in a drawing": (
-        page(f'<svg><a rel="me" href="{PROFILE}">x</a></svg>'), "link_back", dict.fromkeys(BACK, FAIL), "names the profile",
+        page(f'<svg><a rel="me" href="{PROFILE}">x</a></svg>'),
+        "link_back", dict.fromkeys(BACK, FAIL), "names the profile",
     ),
     "first rel=me redirects back": (
         page('<a rel="me" href="https://tides.example.test/mastodon">'), "link_back", {}, "redirects to the profile",
