@@ -17,7 +17,7 @@ MENTION = re.compile(rf"(?<![=/\w])@(({_USERNAME})(?:@\w+(?:[.-]+\w+)*)?)", re.I
 # a list of top-level domains (twitter-text); here stands only what can never be one.
 URL = re.compile(
     r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+"
-    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?::\d+)?"
+    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?![\w-]|\.\w)(?::\d+)?"
     r"(?:/(?:\([^\s()<>]*\)|[^\s()<>\"'])*)?(?:\?[^\s<>\"']*)?(?:#[^\s<>\"']*)?",
     re.IGNORECASE,
 )

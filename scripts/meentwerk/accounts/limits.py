@@ -10,7 +10,7 @@ _MENTION = re.compile(r"(?<![=/\w])@(([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@\w+(?:[
 # Only names under a top-level domain that exists are addresses for Mastodon (twitter-text)
 _URL = re.compile(
     r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+"
-    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?::\d+)?[^\s<>\"']*",
+    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?![\w-]|\.\w)(?::\d+)?[^\s<>\"']*",
     re.IGNORECASE,
 )
 

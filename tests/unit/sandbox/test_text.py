@@ -83,8 +83,8 @@ def test_field_links_carry_rel_me() -> None:
 
 
 def test_a_name_under_a_top_level_domain_that_does_not_exist_is_no_link() -> None:
-    assert text.entities("https://tides.example.test/page") == []
-    assert text.note_length("https://tides.example.test/page") == len("https://tides.example.test/page")
+    assert text.entities("https://www.tides.example.test/page") == []
+    assert text.note_length("https://www.tides.example.test/page") == len("https://www.tides.example.test/page")
     assert [entity.value for entity in text.entities("https://example.testing/page")] == [
         "https://example.testing/page"
     ]
