@@ -1,6 +1,7 @@
 """The checks of one account, in the order in which they lean on each other."""
 
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -108,7 +109,8 @@ class Judge:
         )
 
     async def _profile(self, account: Account, web: str, found: Found, about: Actor) -> Profile:
-        url = f"https://{web}/api/v1/accounts/lookup?acct={quote(account.name)}"
+        # An address of its own each time: a cache before the server may answer with what it had yesterday
+        url = f"https://{web}/api/v1/accounts/lookup?acct={quote(account.name)}&fresh={secrets.token_hex(4)}"
         try:
             answer = await self.fetcher.get(url, "application/json")
         except FetchError as error:

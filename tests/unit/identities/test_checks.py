@@ -167,6 +167,14 @@ def test_the_server_has_not_looked_since(right: World) -> None:
     assert "stale: verified since" in why(result, "server_verified")
 
 
+def test_the_profile_is_no_cache_s(right: World) -> None:
+    """A cache before the server answers an address it knows with what it had, however old (nginx: updating)."""
+    judge(right)
+    judge(right)
+    asked = [path for _, host, path in right.asked if host == WEB and "/lookup?acct=news" in path]
+    assert len(set(asked)) == len(asked) == 2
+
+
 def test_the_register(right: World) -> None:
     assert "no register" in why(judge(right, None), "register")
     ended = replace(ORGANISATION, until=date(2020, 1, 1))

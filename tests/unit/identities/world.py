@@ -3,6 +3,7 @@
 import http.server
 import ipaddress
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable
@@ -58,7 +59,8 @@ class World:
                 world.agents.add(self.headers["User-Agent"])
                 if self.command == "HEAD":
                     world.accepted.add(self.headers["Accept"])
-                found = world.pages.get((host, self.path)) or world.pages.get((host, self.path.partition("?")[0]))
+                path = re.sub(r"&fresh=\w+$", "", self.path)
+                found = world.pages.get((host, path)) or world.pages.get((host, path.partition("?")[0]))
                 if callable(found):
                     found(self)
                     return
