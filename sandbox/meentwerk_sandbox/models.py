@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, FetchedValue, ForeignKey, String, Text
 from sqlalchemy.dialects.postgresql import ARRAY, INET, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, validates
 
 from . import roles
 from .clock import now
@@ -159,6 +159,11 @@ class User(Stamped, Base):
     account: Mapped[Account] = relationship(back_populates="user", lazy="joined")
     own_role: Mapped[Role | None] = relationship(lazy="joined")
     invite_request: Mapped["InviteRequest | None"] = relationship(lazy="select", uselist=False)
+
+    @validates("email")
+    def _plain_email(self, _name: str, email: str) -> str:
+        """Lower case, without spaces around it (Devise: case_insensitive_keys, strip_whitespace_keys)."""
+        return email.strip().lower()
 
     @property
     def confirmed(self) -> bool:

@@ -13,9 +13,11 @@ _DISPLAY = 30
 
 _USERNAME = r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*"
 MENTION = re.compile(rf"(?<![=/\w])@(({_USERNAME})(?:@\w+(?:[.-]+\w+)*)?)", re.IGNORECASE)
-# A name with a dot and letters at its end, after a scheme; trailing punctuation belongs to the sentence.
+# A name with a dot and letters at its end, after a scheme; trailing punctuation belongs to the sentence. Mastodon keeps
+# a list of top-level domains (twitter-text); here stands only what can never be one.
 URL = re.compile(
-    r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}(?::\d+)?"
+    r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+"
+    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?![\w-]|\.\w)(?::\d+)?"
     r"(?:/(?:\([^\s()<>]*\)|[^\s()<>\"'])*)?(?:\?[^\s<>\"']*)?(?:#[^\s<>\"']*)?",
     re.IGNORECASE,
 )

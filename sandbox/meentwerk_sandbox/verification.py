@@ -1,25 +1,37 @@
 """Whether a page in somebody's profile links back to it (VerifyLinkService, Account::Field, Request).
 
-The address comes from a user, so the request must not reach into the operator's network: https only, public addresses
-only unless ALLOWED_PRIVATE_ADDRESSES says otherwise, and the address that was checked is the one connected to.
+The address comes from a user, so the request must not reach into the operator's network: public addresses only unless
+ALLOWED_PRIVATE_ADDRESSES says otherwise, and the address that was checked is the one connected to. The page's own
+address is https; a redirect may lead to http, as with Mastodon.
 """
 
+import contextlib
 import ipaddress
 import os
+import posixpath
 import re
 import socket
 import ssl
+import time
+import unicodedata
 from html.parser import HTMLParser
 from http import HTTPStatus
-from http.client import HTTPException, HTTPResponse, HTTPSConnection
-from urllib.parse import urljoin, urlsplit
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 MAX_BYTES = 1024 * 1024
+CHUNK = 16 * 1024
 MAX_REDIRECTS = 3
 TIMEOUT = 10
-HTTPS_PORT = 443
+DEADLINE = 30  # seconds for all of a body
+PORTS = {"https": 443, "http": 80}
 AGENT = "Meentwerk sandbox (profile link verification)"
 REDIRECTS = (301, 302, 303, 307, 308)
+# What a segment of a path holds unencoded, but for letters, digits and -._~ (RFC 3986, 3.3)
+IN_SEGMENT = "!$&'()*+,;=:@"
+# Elements that hold text and no tags, drawings and formulas, and what of theirs holds HTML again (Nokogiri::HTML5)
+TEXT_ONLY = {"title", "textarea", "xmp", "iframe", "noembed", "noframes"}
+FOREIGN, HOLDING = {"svg", "math"}, {"foreignobject", "desc", "mi", "mo", "mn", "ms", "mtext"}
 
 
 class RefusedAddressError(Exception):
@@ -27,7 +39,7 @@ class RefusedAddressError(Exception):
 
 
 def verifiable(value: str) -> bool:
-    """https, no credentials, a host without raw IDN: what Account::Field#verifiable? asks."""
+    """https, no credentials, a host without raw IDN, a path in normal form: what Account::Field#verifiable? asks."""
     try:
         parts = urlsplit(value)
         _ = parts.port  # raises for a port that is none
@@ -40,9 +52,22 @@ def verifiable(value: str) -> bool:
         and bool(parts.hostname)
         and parts.netloc.isascii()
         and parts.netloc == parts.netloc.lower()
-        and parts.path.isascii()
+        and not (parts.hostname or "").endswith(".")
+        and parts.path == _normal(parts.path)
         and not re.search(r"\s", value)
     )
+
+
+def _normal(path: str) -> str:
+    """A path as Addressable's normalized_path writes it."""
+    segments = []
+    for raw in path.split("/"):
+        content = unquote_to_bytes(raw)
+        with contextlib.suppress(UnicodeDecodeError):
+            content = unicodedata.normalize("NFC", content.decode()).encode()
+        segments.append(quote(content, safe=IN_SEGMENT))
+    normal = "/".join(segments)
+    return posixpath.normpath(normal) if {".", ".."} & set(segments) else normal
 
 
 def links_back(value: str, profile: str) -> bool:
@@ -65,11 +90,27 @@ class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.found: list[str | None] = []
+        self._around: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag in {"a", "link"} and "me" in (values.get("rel") or "").lower().split():
+        values = dict(reversed(attrs))  # of two attributes of one name the first counts
+        # The `a` of a drawing is another element than HTML's
+        inside = bool(self._around) and self._around[-1] in FOREIGN
+        if tag in {"a", "link"} and not inside and "me" in (values.get("rel") or "").lower().split():
             self.found.append(values.get("href"))
+        if tag in FOREIGN or (inside and tag in HOLDING):
+            self._around.append(tag)
+        elif tag in TEXT_ONLY and not inside:
+            self.set_cdata_mode(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self._around:
+            while self._around.pop() != tag:
+                pass
 
 
 def rel_me_links(html: str) -> list[str | None]:
@@ -84,46 +125,59 @@ def _page(url: str) -> str | None:
         response, body = _ask("GET", url)
         if response.status in REDIRECTS and (location := response.getheader("Location")):
             url = urljoin(url, location)
-            if urlsplit(url).scheme != "https":
-                return None
             continue
         if response.status != HTTPStatus.OK:
             return None
-        return body.decode(response.headers.get_content_charset() or "utf-8", "replace")
+        try:
+            return body.decode(response.headers.get_content_charset() or "utf-8", "replace")
+        except LookupError:  # no charset of this world
+            return body.decode("utf-8", "replace")
     return None
 
 
 def _location(url: str) -> str | None:
-    if urlsplit(url).scheme != "https":
-        return None
     response, _ = _ask("HEAD", url)
     return response.getheader("Location")
 
 
-class _Pinned(HTTPSConnection):
-    """An HTTPS connection to an address that was looked at, with the certificate checked against the name."""
+class _Pinned(HTTPConnection):
+    """A connection to an address that was looked at; with https, the certificate is checked against the name."""
 
-    def __init__(self, host: str, port: int, address: str) -> None:
-        self._trust = ssl.create_default_context()
-        super().__init__(host, port, timeout=TIMEOUT, context=self._trust)
+    def __init__(self, scheme: str, host: str, port: int, address: str) -> None:
+        self._trust = ssl.create_default_context() if scheme == "https" else None
+        super().__init__(host, port, timeout=TIMEOUT)
         self._address = address
 
     def connect(self) -> None:
-        plain = socket.create_connection((self._address, self.port), TIMEOUT)
-        self.sock = self._trust.wrap_socket(plain, server_hostname=self.host)
+        self.sock = socket.create_connection((self._address, self.port), TIMEOUT)
+        if self._trust is not None:
+            self.sock = self._trust.wrap_socket(self.sock, server_hostname=self.host)
 
 
 def _ask(method: str, url: str) -> tuple[HTTPResponse, bytes]:
     parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or HTTPS_PORT
-    connection = _Pinned(host, port, _address(host, port))
+    if parts.scheme not in PORTS:
+        raise RefusedAddressError(url)
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    connection = _Pinned(parts.scheme, host, port, _address(host, port))
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request(method, target, headers={"Accept": "text/html", "User-Agent": AGENT})
+        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe="%/?:@!$&'()*+,;=~[]")
+        headers = {"User-Agent": AGENT, "Host": parts.netloc.rpartition("@")[2]}
+        connection.request(method, target, headers=headers | ({"Accept": "text/html"} if method == "GET" else {}))
         response = connection.getresponse()
-        return response, response.read(MAX_BYTES)
+        return response, _body(response)
     finally:
         connection.close()
+
+
+def _body(response: HTTPResponse) -> bytes:
+    """The first megabyte, and what came along with its end (truncated_body)."""
+    end, content = time.monotonic() + DEADLINE, b""
+    while len(content) <= MAX_BYTES and (piece := response.read1(CHUNK)):
+        content += piece
+        if time.monotonic() > end:
+            raise TimeoutError("the page did not end in time")
+    return content
 
 
 def _address(host: str, port: int) -> str:

@@ -16,6 +16,10 @@ NOT_REACHED = 255  # of ssh
 TIMEOUT = 15  # seconds until a connection must stand
 
 
+# Without any input Ansible's ssh takes a terminal, which mixes what a program says with what it complains about
+NO_INPUT = b"\n"
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended."""
@@ -47,7 +51,7 @@ class Host:
         try:
             connection = self._connect()
             command = self._as_root(connection, shlex.join(argv))
-            code, stdout, stderr = connection.exec_command(command, in_data=stdin.encode(), sudoable=True)
+            code, stdout, stderr = connection.exec_command(command, in_data=stdin.encode() or NO_INPUT, sudoable=True)
         except AnsibleAuthenticationFailure:
             raise MeentwerkError(
                 f"{self.name}: the host does not let us in",

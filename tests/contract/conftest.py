@@ -18,6 +18,18 @@ def recordings() -> tuple[Exchange, ...]:
         pytest.fail(str(error), pytrace=False)
 
 
+@pytest.fixture(scope="module")
+def enrolled() -> Iterator[Instance]:
+    """Return the instance with its three people, who have done nothing."""
+    settings = Settings.read()
+    if settings is None:
+        pytest.skip("CONTRACT_URL and CONTRACT_BATCH name no instance; see tests/contract/README.md")
+    with reached_at(settings):
+        instance = Instance(settings)
+        instance.enrol()
+        yield instance
+
+
 @pytest.fixture(scope="session")
 def played() -> Iterator[tuple[Instance, dict[str, str]]]:
     """Return the instance after the scenario, and the steps that failed."""

@@ -29,6 +29,17 @@ def test_input_goes_through_the_connection_whole(tmp_path: Path) -> None:
     assert here.run(["printf", "%s", "a b'c;$HOME"], "").stdout == "a b'c;$HOME"
 
 
+@pytest.mark.parametrize("stdin", ["", "text"])
+def test_no_terminal_mixes_what_a_program_says_and_what_it_complains(tmp_path: Path, stdin: str) -> None:
+    ssh = tmp_path / "ssh"
+    ssh.write_text('#!/bin/sh\necho "$@"\necho complaint >&2\n[ -t 0 ] || cat\nexit 1\n')
+    ssh.chmod(0o755)
+    there = host(tmp_path / "i", ansible_host="127.0.0.1", ansible_user="root", ansible_ssh_executable=str(ssh))
+    finished = there.run(["true"], stdin)
+    assert "-tt" not in finished.stdout.split()
+    assert (finished.code, finished.stderr) == (1, "complaint\n")
+
+
 def test_a_host_that_is_not_reached(tmp_path: Path) -> None:
     there = host(tmp_path / "i", ansible_host="127.0.0.1", ansible_port=1, ansible_user="root")
     with pytest.raises(MeentwerkError, match="tides is not reached") as caught:

@@ -13,8 +13,8 @@ from ..models import Account
 from ..serializers import actors, instances
 from .routing import Endpoint
 
-THREE_DAYS = {"Cache-Control": "max-age=259200, public", "Vary": "Origin", "Access-Control-Allow-Origin": "*"}
-THREE_MINUTES = {"Cache-Control": "max-age=180, public", "Access-Control-Allow-Origin": "*"}
+THREE_DAYS = {"Cache-Control": "max-age=259200, public", "Vary": "Origin"}
+THREE_MINUTES = {"Cache-Control": "max-age=180, public"}
 JRD = "application/jrd+json; charset=utf-8"
 ACTIVITY = "application/activity+json; charset=utf-8"
 ACTIVITY_TYPES = ("application/activity+json", "application/ld+json", "application/json")

@@ -7,8 +7,11 @@ from typing import Any
 
 URL_LENGTH = 23
 _MENTION = re.compile(r"(?<![=/\w])@(([a-z0-9_]+(?:[.-]+[a-z0-9_]+)*)(?:@\w+(?:[.-]+\w+)*)?)", re.IGNORECASE)
+# Only names under a top-level domain that exists are addresses for Mastodon (twitter-text)
 _URL = re.compile(
-    r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}(?::\d+)?[^\s<>\"']*", re.IGNORECASE
+    r"(?<![\w@$#/])https?://(?:[^\W_](?:[\w-]*[^\W_])?\.)+"
+    r"(?!(?:test|example|invalid|localhost|local|internal|alt)\b)[^\W\d_]{2,}(?![\w-]|\.\w)(?::\d+)?[^\s<>\"']*",
+    re.IGNORECASE,
 )
 
 

@@ -24,7 +24,7 @@ def _row(name: str, department: str, state: State | None) -> dict[str, Any]:
     found |= {"username": name, "department": department, "state": _condition(state)}
     if state is None or state.get("email") is None:
         return found
-    fields = state.get("fields", [])
+    links = [field for field in state.get("fields", []) if str(field.get("value")).startswith("https://")]
     asks = state.get("role_requires_2fa")
     return found | {
         "last_post": (state.get("last_status_at") or "")[:10] or None,
@@ -33,7 +33,7 @@ def _row(name: str, department: str, state: State | None) -> dict[str, Any]:
         "confirmed": state.get("confirmed"),
         "signed_in": state.get("signed_in"),
         "role": state.get("role"),
-        "verified": f"{sum(bool(field.get('verified_at')) for field in fields)} of {len(fields)}",
+        "verified": f"{sum(bool(field.get('verified_at')) for field in links)} of {len(links)}",
         "email": state.get("email"),
     }
 

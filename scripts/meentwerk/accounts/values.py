@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from meentwerk.entries import values as entry_values
 from meentwerk.entries.names import punycode
 from meentwerk.entries.problem import Wrong, quoted
+from meentwerk.identities.links import normal_path, verifiable
 
 USERNAME = re.compile(r"[a-z0-9_]+")
 # As spreadsheet programs in Dutch and English write them, and as people type them
@@ -63,7 +64,7 @@ def https_address(value: str) -> str:
         raise Wrong(f"{quoted(value)} has a space in it.", advice)
     try:
         parts = urlsplit(value)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port  # raises for a port that is none
     except ValueError:
         raise Wrong(f"{quoted(value)} is no address of a page.", advice) from None
     if parts.scheme == "http":
@@ -74,6 +75,10 @@ def https_address(value: str) -> str:
         raise Wrong("The address has a user name or password in it.", f"Write https://{host}{parts.path}")
     if not host.isascii():
         raise Wrong(f"{quoted(value)} has letters outside a to z, which Mastodon does not verify.", punycode(host))
+    if not verifiable(value):
+        port = f":{parts.port}" if parts.port else ""
+        plain = f"https://{host.rstrip('.')}{port}{normal_path(parts.path)}{f'?{parts.query}' if parts.query else ''}"
+        raise Wrong(f"{quoted(value)} is spelled in a way that Mastodon never verifies.", f"Write {plain}")
     return value
 
 

@@ -1,8 +1,11 @@
 """The checks of one account, in the order in which they lean on each other."""
 
+import re
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from html import unescape
 from urllib.parse import quote, urlsplit
 
 from meentwerk.identities import html, links, names
@@ -106,7 +109,8 @@ class Judge:
         )
 
     async def _profile(self, account: Account, web: str, found: Found, about: Actor) -> Profile:
-        url = f"https://{web}/api/v1/accounts/lookup?acct={quote(account.name)}"
+        # An address of its own each time: a cache before the server may answer with what it had yesterday
+        url = f"https://{web}/api/v1/accounts/lookup?acct={quote(account.name)}&fresh={secrets.token_hex(4)}"
         try:
             answer = await self.fetcher.get(url, "application/json")
         except FetchError as error:
@@ -191,7 +195,8 @@ class Judge:
 
     async def _location(self, url: str) -> str:
         try:
-            answer = await self.fetcher.get(url, "*/*", method="HEAD", follow=False)
+            # As Mastodon asks, without a type: its own /users/NAME answers any type with no redirect
+            answer = await self.fetcher.get(url, "", method="HEAD", follow=False)
         except FetchError:
             return ""
         return answer.headers.get("location", "")
@@ -237,10 +242,16 @@ def _domain(organisation: Organisation, field_: ProfileField, today: date) -> Do
 
 
 def _address_in(value: str) -> str:
-    """Return the address of the one link in a field's HTML; only https counts, as with Account::Field#verifiable?."""
+    """Return the address of the one link in a field's HTML; only https counts, as with Account::Field#verifiable?.
+
+    A name under a top-level domain that Mastodon does not know (a network of one's own) is text there, and no link: it
+    is verified all the same.
+    """
     if len(value) > 10_000:  # noqa: PLR2004
         return ""
     found = [attributes["href"] for name, attributes in html.links(value) if name == "a" and "href" in attributes]
+    if not found and not re.search(r"[\s<>]", value):
+        found = [unescape(value)]
     try:
         good = len(found) == 1 and urlsplit(found[0]).scheme == "https"
     except ValueError:
@@ -251,8 +262,8 @@ def _address_in(value: str) -> str:
 def _no_page(field_: ProfileField, error: FetchError) -> tuple[Check, Check]:
     back = trouble("link_back", "the page", error, f"{field_.url} must answer over https, for everyone, within seconds")
     strict = Check("link_strict", back.verdict, back.why, back.cure, back.evidence)
-    if error.trouble is Trouble.DOWNGRADE:
-        why = f"{back.why}; Mastodon may follow it, this check does not"
+    if error.trouble in {Trouble.DOWNGRADE, Trouble.PORT}:
+        why = f"{back.why}; Mastodon may look there, this check does not"
         back = Check("link_back", Verdict.UNKNOWN, why, back.cure, back.evidence)
     return back, strict
 

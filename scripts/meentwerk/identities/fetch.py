@@ -36,12 +36,16 @@ Resolver = Callable[[str, int], Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is taken from a stranger: bytes of a body, redirects, seconds for all of it, connections to a host."""
+    """How much is taken from a stranger: bytes of a body, redirects, seconds for all of it, connections to a host.
+
+    Redirects and `silent_seconds`, how long a server may say nothing, are Mastodon's (Request).
+    """
 
     body: int = 1024 * 1024
     redirects: int = 3
     seconds: float = 20.0
     connect_seconds: float = 5.0
+    silent_seconds: float = 10.0
     per_host: int = 2
     at_once: int = 64
     waits: float = 10.0
@@ -52,6 +56,7 @@ class Trouble(StrEnum):
 
     REFUSED = "refused"
     DOWNGRADE = "downgrade"
+    PORT = "port"
     REDIRECTS = "redirects"
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"
@@ -61,7 +66,7 @@ class Trouble(StrEnum):
 
 
 # What the page's owner did, not the weather: looking again would not change it
-LASTING = {Trouble.REFUSED, Trouble.DOWNGRADE, Trouble.REDIRECTS}
+LASTING = {Trouble.REFUSED, Trouble.DOWNGRADE, Trouble.PORT, Trouble.REDIRECTS}
 
 
 class FetchError(Exception):
@@ -157,9 +162,12 @@ class Fetcher:
         follow: bool = True,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Return the answer to a request, redirects followed. FetchError where there is none."""
+        """Return the answer to a request, redirects followed. FetchError where there is none.
+
+        Without `accept` nothing is said about the type.
+        """
         hops: list[Hop] = []
-        wanted = {"Accept": accept, **(headers or {})}
+        wanted = {**({"Accept": accept} if accept else {}), **(headers or {})}
         target = _checked(url, ())
         while True:
             answer = await self._one_hop(target, method, wanted, hops)
@@ -263,7 +271,7 @@ class Fetcher:
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
-                connection.receive_data(await reader.read(CHUNK))
+                connection.receive_data(await self._read(reader, target.hostname))
             elif isinstance(event, h11.Response):
                 found = {key.decode("ascii"): value.decode("latin-1") for key, value in reversed(list(event.headers))}
                 answer = replace(answer, status=event.status_code, headers=found)
@@ -275,6 +283,14 @@ class Fetcher:
                     return replace(answer, body=body.content, truncated=True)
             elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
                 return replace(answer, body=body.content)
+
+    async def _read(self, reader: asyncio.StreamReader, host: str | None) -> bytes:
+        try:
+            async with asyncio.timeout(self.limits.silent_seconds):
+                return await reader.read(CHUNK)
+        except TimeoutError:
+            seconds = self.limits.silent_seconds
+            raise FetchError(Trouble.TIMEOUT, f"{host} was silent for {seconds:g} s") from None
 
 
 class _Body:
@@ -322,7 +338,7 @@ def _checked(url: str, seen: Sequence[str], base: str = "") -> SplitResult:
     if len(url) > MAX_ADDRESS:
         raise FetchError(Trouble.REFUSED, f"an address of {len(url)} characters", seen)
     if port not in (None, PORT):
-        raise FetchError(Trouble.REFUSED, f"{parts.hostname}:{port} is not the port of https", seen)
+        raise FetchError(Trouble.PORT, f"{parts.hostname}:{port} is not the port of https", seen)
     try:
         if names.is_address(parts.hostname or ""):
             raise names.WrongNameError(f"{parts.hostname} is an address and not a domain")  # noqa: TRY301

@@ -6,6 +6,7 @@ standard (13.2.5) alone.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html import unescape
 
@@ -21,45 +22,104 @@ _SPACE = re.compile(r"[\t\n\f\r ]*")
 _ATTRIBUTE = re.compile(r"=?[^\t\n\f\r />=]*")
 _BARE = re.compile(r"[^\t\n\f\r >]*")
 
+# Drawings and formulas, whose elements are not HTML's (13.2.6.5); what in them holds HTML again; what of HTML ends them
+_FOREIGN = frozenset(("svg", "math"))
+_HOLDING = frozenset(("foreignobject", "desc", "title", "mi", "mo", "mn", "ms", "mtext"))
+_ENDING = frozenset(
+    (
+        *("b", "big", "blockquote", "body", "br", "center", "code", "dd", "div", "dl", "dt", "em", "embed", "h1", "h2"),
+        *("h3", "h4", "h5", "h6", "head", "hr", "i", "img", "li", "listing", "menu", "meta", "nobr", "ol", "p", "pre"),
+        *("ruby", "s", "small", "span", "strong", "strike", "sub", "sup", "table", "tt", "u", "ul", "var"),
+    )
+)
+
 Tag = tuple[str, dict[str, str]]
+
+
+class _Foreign:
+    """Whether a place lies in a drawing or formula. Each tag costs the same, however deep they nest."""
+
+    def __init__(self) -> None:
+        self._open: list[str] = []
+        self._count: Counter[str] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._open) and self._open[-1] in _FOREIGN
+
+    def opened(self, name: str) -> None:
+        if name in _FOREIGN or (self and name in _HOLDING):
+            self._open.append(name)
+            self._count[name] += 1
+        elif name in _ENDING:
+            while self:
+                self._pop()
+
+    def closed(self, name: str) -> None:
+        while self._count[name] and self._pop() != name:
+            pass
+
+    def _pop(self) -> str:
+        name = self._open.pop()
+        self._count[name] -= 1
+        return name
 
 
 def links(html: str) -> Iterator[Tag]:
     """Yield every `a` and `link` with `rel` and `href`, in the page's order.
 
-    Left out is what a browser without scripts does not have either: what stands in comments, scripts and templates.
+    Left out is what a browser without scripts does not have either, what stands in comments and scripts, and the `a` of
+    a drawing. What stands in a template counts, as it does for Mastodon.
     """
-    at, template = 0, 0
+    at, foreign = 0, _Foreign()
     while (at := html.find("<", at)) >= 0:
-        if html.startswith("<!--", at):
-            end = _COMMENT_END.search(html, at + 2)
-            if end is None:
+        skipped = _no_tag(html, at, inside=bool(foreign))
+        if skipped is not None:
+            if skipped < 0:
                 return
-            at = end.end()
+            at = skipped
             continue
         closing = html.startswith("</", at)
-        start = at + 2 if closing else at + 1
-        if not html[start : start + 1].isascii() or not html[start : start + 1].isalpha():
-            at = html.find(">", start) if closing or html[start : start + 1] in {"!", "?"} else start
-            if at < 0:
-                return
-            continue
-        found = _tag(html, start)
+        found = _tag(html, at + 2 if closing else at + 1)
         if found is None:
             return
         name, attributes, at = found
-        if name == "template":
-            template = max(0, template + (-1 if closing else 1))
         if closing:
+            foreign.closed(name)
             continue
-        if name == "plaintext":
-            return
-        if name in {"a", "link"} and not template:
+        inside = bool(foreign)
+        if html[at - 2] != "/" or name not in _FOREIGN | _HOLDING:
+            foreign.opened(name)
+        if inside:
+            continue
+        if name in {"a", "link"}:
             yield name, attributes
-        if name in _ENDS:
-            at = _script_end(html, at) if name == "script" else _text_end(name, html, at)
-            if at < 0:
-                return
+        at = _behind(name, html, at)
+        if at < 0:
+            return
+
+
+def _no_tag(html: str, at: int, *, inside: bool) -> int | None:
+    """Return where what begins at a "<" and is no tag ends, -1 where the page ends with it; None for a tag."""
+    if html.startswith("<!--", at):
+        end = _COMMENT_END.search(html, at + 2)
+        return end.end() if end else -1
+    if inside and html.startswith("<![CDATA[", at):
+        return html.find("]]>", at)
+    closing = html.startswith("</", at)
+    start = at + 2 if closing else at + 1
+    first = html[start : start + 1]
+    if first.isascii() and first.isalpha():
+        return None
+    return html.find(">", start) if closing or first in {"!", "?"} else start
+
+
+def _behind(name: str, html: str, at: int) -> int:
+    """Return where the content of an element that holds text only ends, -1 where the page ends with it."""
+    if name == "plaintext":
+        return -1
+    if name not in _ENDS:
+        return at
+    return _script_end(html, at) if name == "script" else _text_end(name, html, at)
 
 
 def _text_end(name: str, html: str, at: int) -> int:

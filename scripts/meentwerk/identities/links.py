@@ -5,13 +5,22 @@ Mastodon's rules are those of app/services/verify_link_service.rb (4.6.5): statu
 link is asked by HEAD and its Location must be that address to the letter.
 """
 
-from urllib.parse import urljoin, urlsplit
+import contextlib
+import posixpath
+import unicodedata
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 
 from meentwerk.identities import html
 
+_IN_SEGMENT = "!$&'()*+,;=:@"  # RFC 3986, 3.3: pchar, but for letters, digits and -._~
+
 
 def verifiable(url: str) -> bool:
-    """Say whether Mastodon looks at an address at all (Account::Field#verifiable?): https, no login, normal form."""
+    """Say whether Mastodon looks at an address at all (Account::Field#verifiable?): https, no login, normal form.
+
+    Normal is a host in lower case and ASCII, and a path as Addressable's normalized_path writes it; query and fragment
+    may be anything.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for a port that is none
@@ -21,11 +30,24 @@ def verifiable(url: str) -> bool:
         parts.scheme == "https"
         and "@" not in parts.netloc
         and bool(parts.hostname)
-        and url.isascii()
+        and parts.netloc.isascii()
         and parts.netloc == parts.netloc.lower()
+        and not (parts.hostname or "").endswith(".")
         and not any(letter.isspace() for letter in url)
-        and not {".", ".."} & set(parts.path.split("/"))
+        and parts.path == normal_path(parts.path)
     )
+
+
+def normal_path(path: str) -> str:
+    """Return a path in normal form (RFC 3986, 6.2.2): encoded where it must be and nowhere else, no dot segments."""
+    segments: list[str] = []
+    for raw in path.split("/"):
+        content = unquote_to_bytes(raw)
+        with contextlib.suppress(UnicodeDecodeError):
+            content = unicodedata.normalize("NFC", content.decode()).encode()
+        segments.append(quote(content, safe=_IN_SEGMENT))
+    normal = "/".join(segments)
+    return posixpath.normpath(normal) if {".", ".."} & set(segments) else normal
 
 
 def rel_me(page: str) -> list[str]:

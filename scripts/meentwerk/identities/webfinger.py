@@ -20,6 +20,8 @@ ACTIVITY = "application/activity+json"
 PROFILE = "http://webfinger.net/rel/profile-page"
 JRD_TYPES = ("application/jrd+json", "application/json", ACTIVITY)
 OK = 200
+# Mastodon says who may read an answer only where a page of another site asks, as apps in a browser do (rack-cors)
+ORIGIN = "https://example.org"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ async def webfinger(fetcher: Fetcher, account: Account, domain: str, name: str) 
     url = f"https://{domain}/.well-known/webfinger?resource={quote(resource, safe=':@')}"
     cure = f"https://{domain}/.well-known/webfinger must lead, with its query, to the server that has the account"
     try:
-        answer = await fetcher.get(url, "application/jrd+json, application/json")
+        answer = await fetcher.get(url, "application/jrd+json, application/json", headers={"Origin": ORIGIN})
     except FetchError as error:
         return trouble(name, "WebFinger", error, cure), Found()
     seen = path_of(answer)

@@ -95,6 +95,9 @@ def test_characters_are_counted_as_people_see_them(text: str, number: int) -> No
 def test_a_note_counts_addresses_and_mentions_as_mastodon_does() -> None:
     assert length("note", "see https://" + "x" * 300 + ".example.org/ok") == 4 + 23
     assert length("note", "ask @news@tides.example.org") == len("ask @news")
+    # No such top-level domain: a real 4.6.5 counts it whole
+    assert length("note", "https://www.tides.example.test/page") == len("https://www.tides.example.test/page")
+    assert length("note", "https://www.tides.example.testing/page") == 23
 
 
 def test_limits_of_the_instance_win() -> None:

@@ -94,6 +94,15 @@ CASES: dict[str, tuple[Change, str, dict[str, Verdict], str]] = {
     "redirect inside": (
         page("", 302, Location="https://10.0.0.1/"), "link_back", dict.fromkeys(BACK, FAIL), "is an address",
     ),
+    "redirect to another port": (
+        page("", 301, Location="https://tides.example.test:8443/"),
+        "link_strict", {"link_back": UNKNOWN, "link_strict": FAIL, "server_verified": UNKNOWN}, "not the port of https",
+    ),
+    "in a template": (page(f"<template>{GOOD}</template>"), "link_back", {}, "links back"),
+    "in a drawing": (
+        page(f'<svg><a rel="me" href="{PROFILE}">x</a></svg>'),
+        "link_back", dict.fromkeys(BACK, FAIL), "names the profile",
+    ),
     "first rel=me redirects back": (
         page('<a rel="me" href="https://tides.example.test/mastodon">'), "link_back", {}, "redirects to the profile",
     ),
@@ -114,6 +123,32 @@ def test_the_page(right: World, what: str) -> None:
     assert result.verdict is expected
 
 
+def test_the_first_link_is_asked_as_mastodon_asks(right: World) -> None:
+    """Mastodon's HEAD names no type; its own /users/NAME redirects to the profile then, and not for any type."""
+    right.page(SITE, f'<a rel="me" href="https://{WEB}/users/news">')
+    right.page(f"https://{WEB}/users/news", "", 301, Location=PROFILE)
+    judge(right)
+    assert right.accepted == {None}
+
+
+def test_a_field_without_a_link_of_its_own(right: World) -> None:
+    """Mastodon makes no link of a name under a top-level domain that it does not know, and verifies it all the same."""
+    shown = {"username": "news", "display_name": "News", "url": PROFILE}
+    lookup = f"https://{WEB}/api/v1/accounts/lookup?acct=news"
+    for value, found in ((f"{SITE}?a=1&amp;b=2", f"{SITE}?a=1&b=2"), (f"see {SITE}", ""), ("weekdays", "")):
+        right.page(lookup, json.dumps({**shown, "fields": [{"name": "Web", "value": value, "verified_at": VERIFIED}]}))
+        assert judge(right).link == found
+
+
+@pytest.mark.parametrize("path", ["%c3%a9", "%7Etilde", "a[1]"])
+def test_spellings_that_mastodon_never_looks_at(right: World, path: str) -> None:
+    url = f"{SITE}{path}"
+    right.account(NEWS, WEB, [(url, None)])
+    right.page(url, GOOD)
+    assert verdicts(judge(right))["link_back"] is FAIL
+    assert "never looks" in why(judge(right), "link_back")
+
+
 def test_a_slow_page_is_unknown_not_wrong(right: World) -> None:
     right.addresses["www.tides.example.test"] = [["127.0.0.9"]]
     result = judge(right)
@@ -130,6 +165,14 @@ def test_the_server_has_not_looked_since(right: World) -> None:
     result = judge(right)
     assert verdicts(result)["server_verified"] is FAIL
     assert "stale: verified since" in why(result, "server_verified")
+
+
+def test_the_profile_is_no_cache_s(right: World) -> None:
+    """A cache before the server answers an address it knows with what it had, however old (nginx: updating)."""
+    judge(right)
+    judge(right)
+    asked = [path for _, host, path in right.asked if host == WEB and "/lookup?acct=news" in path]
+    assert len(set(asked)) == len(asked) == 2
 
 
 def test_the_register(right: World) -> None:

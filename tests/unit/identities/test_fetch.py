@@ -58,7 +58,7 @@ def test_a_page_is_read(world: World) -> None:
 )
 def test_an_address_that_may_not_be_asked(world: World, url: str) -> None:
     error = refused(world, url)
-    assert error.trouble is Trouble.REFUSED
+    assert error.trouble is (Trouble.PORT if ":8443" in url else Trouble.REFUSED)
     assert "secret" not in str(error)
     assert world.asked == []
 
@@ -182,6 +182,17 @@ def test_a_slow_page_ends_at_the_deadline(world: World) -> None:
     begin = time.monotonic()
     assert refused(world, seconds=0.5).trouble is Trouble.TIMEOUT
     assert time.monotonic() - begin < 3
+
+
+def test_a_page_that_is_silent_for_too_long(world: World) -> None:
+    def silent(handler: http.server.BaseHTTPRequestHandler) -> None:
+        time.sleep(1.5)
+        handler.close_connection = True
+
+    world.pages["tides.example.test", "/"] = silent
+    error = refused(world, silent_seconds=0.3)
+    assert error.trouble is Trouble.TIMEOUT
+    assert "was silent for 0.3 s" in str(error)
 
 
 def test_endless_headers_are_no_answer(world: World) -> None:

@@ -3,6 +3,7 @@
 import http.server
 import ipaddress
 import json
+import re
 import ssl
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class World:
         self.addresses: dict[str, list[list[str]]] = {}
         self.asked: list[tuple[str, str, str]] = []
         self.agents: set[str] = set()
+        self.accepted: set[str | None] = set()
+        """What HEAD requests would take."""
         self.ca, chain = _certificates(folder, names)
         world = self
 
@@ -54,7 +57,10 @@ class World:
                 host = self.headers["Host"]
                 world.asked.append((self.command, host, self.path))
                 world.agents.add(self.headers["User-Agent"])
-                found = world.pages.get((host, self.path)) or world.pages.get((host, self.path.partition("?")[0]))
+                if self.command == "HEAD":
+                    world.accepted.add(self.headers["Accept"])
+                path = re.sub(r"&fresh=\w+$", "", self.path)
+                found = world.pages.get((host, path)) or world.pages.get((host, path.partition("?")[0]))
                 if callable(found):
                     found(self)
                     return
@@ -65,7 +71,9 @@ class World:
                     if name not in reply.headers:
                         self.send_header(name, value)
                 for name, value in reply.headers.items():
-                    self.send_header(name, value)
+                    # As Mastodon (rack-cors): said to pages of other sites only
+                    if name != "Access-Control-Allow-Origin" or self.headers["Origin"]:
+                        self.send_header(name, value)
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(body)

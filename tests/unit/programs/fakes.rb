@@ -7,6 +7,7 @@ module ActiveRecord
   class RecordNotUnique < ActiveRecordError; end
   class RecordInvalid < ActiveRecordError; end
   class Rollback < ActiveRecordError; end
+  class AssociationNotFoundError < ActiveRecordError; end
 
   class Base
     def self.transaction(**) = yield
@@ -87,9 +88,11 @@ class FakeScope
 
   def initialize(rows) = @rows = rows
   def each(&) = @rows.each(&)
-  def where(**values) = FakeScope.new(@rows.select { |row| values.all? { |field, value| row[field] == value } })
+  def where(**values) = FakeScope.new(@rows.select { |row| values.all? { |field, value| Array(value).include?(row[field]) } })
   def reorder(position:, **) = FakeScope.new(@rows.sort_by { |row| position == :desc ? -row.position : row.position })
   def order(*fields) = FakeScope.new(@rows.sort_by { |row| fields.map { |field| field == :id ? row.id : row[field] } })
+  def pluck(*fields) = map { |row| fields.map { |field| row[field] } }
+  def destroy_all = each(&:destroy!)
 end
 
 class UserRole < FakeRecord
@@ -198,9 +201,50 @@ end
 class UnallowDomainService < UnblockDomainService; end
 
 class Account
+  INSTANCE_ACTOR_ID = -99
   Named = Struct.new(:username)
-  def self.representative = Named.new('the server')
-  def self.find_local(name) = name == 'beheer' ? Named.new(name) : nil
+
+  class << self
+    attr_accessor :rows
+
+    def representative = Named.new('the server')
+    def find_local(name) = name == 'beheer' ? Named.new(name) : rows.to_a.find { |row| row.username.casecmp?(name) }
+    def local = FakeAccounts.new(rows.to_a)
+  end
+end
+
+# Local accounts; what can be loaded along is what the models of 4.6.5 have.
+class FakeAccounts < FakeScope
+  ASSOCIATIONS = {
+    account_stat: [],
+    user: %i[
+      account invite created_by_application role applications backups invites login_activities markers
+      webauthn_credentials ips invite_request session_activations
+    ],
+  }.freeze
+
+  def where(condition = nil, names = nil)
+    condition ? FakeAccounts.new(@rows.select { |row| names.include?(row.username.downcase) }) : self
+  end
+
+  def not(id:) = FakeAccounts.new(@rows.reject { |row| row.id == id })
+  def reorder(_field) = self
+
+  def preload(*plain, **nested)
+    unknown = [*plain, *nested.keys] - ASSOCIATIONS.keys
+    unknown += nested.flat_map { |name, names| names - ASSOCIATIONS.fetch(name, names) }
+    raise ActiveRecord::AssociationNotFoundError, unknown.join(', ') unless unknown.empty?
+
+    self
+  end
+end
+
+# Who signs in elsewhere. A user has no association to these.
+class Identity < FakeListed
+  FIELDS = { user_id: nil, provider: '', uid: '' }.freeze
+
+  def self.where(**values) = FakeScope.new(rows).where(**values)
+  def self.create!(user:, **values) = new(user_id: user.id, **values).save!
 end
 
 module Admin

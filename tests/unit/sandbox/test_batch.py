@@ -1,6 +1,7 @@
 import pytest
 from meentwerk_sandbox import batch_items, site_settings, tootctl
 from meentwerk_sandbox.batch_items import InputError
+from meentwerk_sandbox.models import User
 
 ACCOUNT = {"username": "clerk", "email": "clerk@example.test"}
 
@@ -57,3 +58,7 @@ def test_tootctl_has_the_operators_commands() -> None:
         "cache clear",
     ):
         assert callable(parser.parse_args(words.split()).command)
+
+
+def test_mailboxes_are_kept_in_lower_case() -> None:
+    assert User(email=" News.Desk+Tides@Example.org ").email == "news.desk+tides@example.org"

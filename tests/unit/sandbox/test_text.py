@@ -80,3 +80,11 @@ def test_field_links_carry_rel_me() -> None:
     html = _html("https://example.org", multiline=False, rel_me=True)
     assert 'rel="nofollow noopener me"' in html
     assert not html.startswith("<p>")
+
+
+def test_a_name_under_a_top_level_domain_that_does_not_exist_is_no_link() -> None:
+    assert text.entities("https://www.tides.example.test/page") == []
+    assert text.note_length("https://www.tides.example.test/page") == len("https://www.tides.example.test/page")
+    assert [entity.value for entity in text.entities("https://example.testing/page")] == [
+        "https://example.testing/page"
+    ]

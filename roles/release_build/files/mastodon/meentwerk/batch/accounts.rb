@@ -92,8 +92,8 @@ module Meentwerk
 
         taken&.destroy! # left by a deleted account
 
-        user.identities.where(provider: wanted['provider']).destroy_all
-        Identity.create!(user: user, **wanted.symbolize_keys)
+        Identity.where(user_id: user.id, provider: wanted['provider']).destroy_all
+        Identity.create!(user: user, **wanted.transform_keys(&:to_sym))
       end
 
       def identities(user)

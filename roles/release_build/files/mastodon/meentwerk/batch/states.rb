@@ -11,7 +11,8 @@ module Meentwerk
 
       def call(items)
         names = items.map { |item| item['username'] }
-        found = accounts(names).index_by { |account| account.username.downcase }
+        found = accounts(names).to_h { |account| [account.username.downcase, account] }
+        @identities = identities(found.values)
         wanted = names - [EVERY]
         wanted |= found.values.map(&:username) if names.include?(EVERY)
         wanted.map do |name|
@@ -25,7 +26,12 @@ module Meentwerk
       def accounts(names)
         scope = Account.local.where.not(id: Account::INSTANCE_ACTOR_ID)
         scope = scope.where('lower(username) IN (?)', names.map(&:downcase)) unless names.include?(EVERY)
-        scope.preload(:account_stat, user: %i[role identities webauthn_credentials created_by_application]).reorder(:id)
+        scope.preload(:account_stat, user: %i[role webauthn_credentials created_by_application]).reorder(:id)
+      end
+
+      # A user of Mastodon's has no association to them
+      def identities(accounts)
+        Identity.where(user_id: accounts.filter_map { |account| account.user&.id }).order(:id).group_by(&:user_id)
       end
 
       def state(account)
@@ -69,7 +75,7 @@ module Meentwerk
           'signed_in' => user.sign_in_count.positive?,
           'reset_sent_at' => moment(user.reset_password_sent_at),
           'created_by' => user.created_by_application&.name,
-          'identities' => user.identities.map { |identity| { 'provider' => identity.provider, 'uid' => identity.uid } },
+          'identities' => @identities.fetch(user.id, []).map { |identity| { 'provider' => identity.provider, 'uid' => identity.uid } },
         }
       end
 
