@@ -30,14 +30,14 @@ def host() -> Host:
 def tokens(host: Host) -> list[str]:
     """Those who ask, each with three apps."""
 
-    def batch(name: str, items: list[dict[str, Any]]) -> Any:
+    def batch(name: str, items: list[dict[str, Any]]) -> list[dict[str, str]]:
         question = json.dumps({"contract": 1, "items": items})
-        return json.loads(host.check_output(f"echo %s | mastodon-run batch {name}", question))["results"]
+        answer = json.loads(host.check_output(f"echo %s | mastodon-run batch {name}", question))
+        results: list[dict[str, str]] = answer["results"]
+        return results
 
-    batch(
-        "accounts",
-        [{"username": it, "email": f"{it}@example.org", "confirmed": True, "approved": True} for it in NAMES],
-    )
+    people = [{"username": it, "email": f"{it}@example.org", "confirmed": True, "approved": True} for it in NAMES]
+    batch("accounts", people)
     apps = [{"username": it, "application": f"app {app}", "scopes": "read write"} for it in NAMES for app in range(3)]
     return [result["token"] for result in batch("tokens", apps)]
 
@@ -89,7 +89,7 @@ def started(host: Host, unit: str) -> str:
 
 
 def test_why_one_login_is_not_enough(host: Host) -> None:
-    """PostgreSQL keeps one password for each role: sessions outlive it, and who comes anew with the old one does not."""
+    """PostgreSQL keeps one password for each role: sessions outlive it; who comes anew with the old one does not."""
     place = f"host={ADDRESS} dbname=mastodon user=mastodon_a sslmode=require"
     script = f"""
         exec 3> >(PGPASSWORD={OLD} psql "{place}" -XAtq > /tmp/session 2>&1)
