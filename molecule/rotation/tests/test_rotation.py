@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -38,7 +39,11 @@ def tokens(host: Host) -> list[str]:
 
     people = [{"username": it, "email": f"{it}@example.org", "confirmed": True, "approved": True} for it in NAMES]
     batch("accounts", people)
-    apps = [{"username": it, "application": f"app {app}", "scopes": "read write"} for it in NAMES for app in range(3)]
+    # A token is told once: with applications of its own, this can be run again
+    session = secrets.token_hex(4)
+    apps = [
+        {"username": it, "application": f"{session} {app}", "scopes": "read write"} for it in NAMES for app in range(3)
+    ]
     return [result["token"] for result in batch("tokens", apps)]
 
 
