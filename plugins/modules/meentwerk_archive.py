@@ -314,7 +314,10 @@ def main() -> None:
         database = Database(values)
         if module.check_mode:
             module.exit_json(changed=True, counts=count(database, media, direct=given["direct"]), elsewhere=elsewhere)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Who hands it over has to come through the folders above; what is in this one is closed by its own mode
+        os.umask(0o022)
+        path.parent.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         shutil.chown(path.parent, given["owner"])
         manifest = write(path, values, database, media, direct=given["direct"])
         shutil.chown(path, given["owner"])
