@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import errors, http, jobs, params, ratelimit
+from . import errors, http, jobs, params, ratelimit, self_destruct
 from .api import HANDLERS
 from .api.routing import Endpoint
 from .cache import connect
@@ -38,8 +38,14 @@ SLOW_SECONDS = 1.0
 def create(config: Config) -> Front:
     """The ASGI application of one worker process."""
     services = Services(config, sessions(config), connect(config))
+    leaving = self_destruct.active(config)
     routes = [
-        Route(endpoint.path, _asgi(services, endpoint), methods=[endpoint.method], name=endpoint.handler.__name__)
+        Route(
+            endpoint.path,
+            _asgi(services, endpoint, leaving=leaving),
+            methods=[endpoint.method],
+            name=endpoint.handler.__name__,
+        )
         for endpoint in HANDLERS
     ]
 
@@ -64,8 +70,10 @@ def wants_json(request: Request) -> bool:
     return "application/json" in request.headers.get("accept", "")
 
 
-def _asgi(services: Services, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _asgi(services: Services, endpoint: Endpoint, *, leaving: bool) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
+        if leaving and endpoint.path not in self_destruct.OPEN:
+            return _refusal(services, request, errors.plain(410), api=endpoint.api)
         try:
             given = await params.read(request)
         except errors.ApiError as error:

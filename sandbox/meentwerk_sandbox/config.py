@@ -55,6 +55,7 @@ class Config:
     web_concurrency: int
     max_threads: int
     sidekiq_concurrency: int
+    self_destruct: str
 
     @property
     def base_url(self) -> str:
@@ -98,6 +99,7 @@ def load(env: Mapping[str, str] | None = None) -> Config:
         web_concurrency=_integer(values, "WEB_CONCURRENCY", 2),
         max_threads=threads,
         sidekiq_concurrency=_integer(values, "SIDEKIQ_CONCURRENCY", 5),
+        self_destruct=values.get("SELF_DESTRUCT", "").strip(),
     )
 
 

@@ -22,6 +22,8 @@ ROUTES = {
     "Admin::UnsuspensionWorker": "pull",
     "Admin::AccountDeletionWorker": "pull",
     "Scheduler::VacuumScheduler": "scheduler",
+    "Scheduler::SelfDestructScheduler": "scheduler",
+    "ActivityPub::DeliveryWorker": "push",
 }
 
 

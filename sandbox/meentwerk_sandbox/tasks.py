@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from . import feeds, files, jobs, urls, verification
+from . import feeds, files, jobs, self_destruct, urls, verification
 from .clock import ago, now
 from .context import Services
 from .kinds import Json
@@ -256,4 +256,6 @@ TASKS: dict[str, Callable[..., None]] = {
     "Admin::UnsuspensionWorker": unsuspend,
     "Admin::AccountDeletionWorker": delete_account,
     "Scheduler::VacuumScheduler": vacuum,
+    "Scheduler::SelfDestructScheduler": self_destruct.go_on,
+    "ActivityPub::DeliveryWorker": self_destruct.deliver,
 }

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from . import accounts, logs, release, security, tasks
+from . import accounts, logs, release, security, self_destruct, tasks
 from .cache import connect
 from .clock import ago
 from .config import Config, run
@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
     remove.set_defaults(command=preview_cards_remove)
     cache = groups.add_parser("cache", help="manage the cache").add_subparsers(dest="verb", required=True)
     cache.add_parser("clear", help="clear the cache").set_defaults(command=cache_clear)
+    leave = groups.add_parser("self-destruct", help="tell every known server that all accounts are gone")
+    leave.set_defaults(command=leave_federation)
     return root
 
 
@@ -161,6 +163,23 @@ def cache_clear(services: Services, _session: Session, _args: argparse.Namespace
         for key in services.valkey.scan_iter(pattern, count=1000):
             services.valkey.delete(key)
     _say("OK")
+
+
+def leave_federation(services: Services, session: Session, _args: argparse.Namespace) -> None:
+    """Tell how far leaving the federation is; before it began, ask twice and tell how to begin (upstream since 4.3)."""
+    config = services.config
+    if self_destruct.active(config):
+        _say("Self-destruct mode is already enabled for this server")
+        _say(self_destruct.progress(session, services.valkey))
+        return
+    _say("Type in the domain of the server to confirm:")
+    if sys.stdin.readline().strip() != config.local_domain:
+        raise CommandError("Domains do not match. Stopping self-destruct initiation.")
+    _say("This cannot be reversed, and takes as long as Sidekiq needs. Are you sure you want to proceed?")
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise CommandError("Operation cancelled. Self-destruct will not begin.")
+    _say("Add this to the environment and restart all processes; this command then tells how far it is:")
+    _say(f"  SELF_DESTRUCT={self_destruct.value(config)}")
 
 
 def _role_id(session: Session, name: str | None) -> int | None:

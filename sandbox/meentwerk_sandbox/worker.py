@@ -19,7 +19,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import jobs, logs, release, systemd, tasks
+from . import jobs, logs, release, self_destruct, systemd, tasks
 from .cache import Valkey, connect
 from .config import Config, run
 from .context import Services
@@ -44,6 +44,7 @@ class Worker:
     def __init__(self, config: Config) -> None:
         self._services = Services(config, sessions(config, pool=config.sidekiq_concurrency + 1), connect(config))
         self._valkey: Valkey = self._services.valkey
+        self._leaving = self_destruct.active(config)
         self._concurrency = max(config.sidekiq_concurrency, 1)
         self.identity = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(6)}"
         self._held = f"{HELD}:{self.identity}"
@@ -222,7 +223,11 @@ class Worker:
                 self._due("retry")
                 self._due("schedule")
                 self._recover()
-                if self._valkey.set("sandbox:vacuum", self.identity, nx=True, ex=VACUUM_SECONDS):
+                if self._leaving:
+                    # Nothing else is scheduled any more, as upstream has it
+                    if self._valkey.set(self_destruct.TURN, self.identity, nx=True, ex=self_destruct.SECONDS_BETWEEN):
+                        jobs.push(self._valkey, "Scheduler::SelfDestructScheduler")
+                elif self._valkey.set("sandbox:vacuum", self.identity, nx=True, ex=VACUUM_SECONDS):
                     jobs.push(self._valkey, "Scheduler::VacuumScheduler")
             except RedisError as error:
                 self._log.warning("Valkey: %s", type(error).__name__)

@@ -21,6 +21,7 @@ from meentwerk.exits import Exit
 # Each is imported when it is asked for: all together take a third of a second, at every start
 COMMANDS = {
     "accounts": "meentwerk.accounts.cli",
+    "archive": "meentwerk.archive",
     "check": "meentwerk.checks.cli",
     "demo": "meentwerk.demo",
     "drill": "meentwerk.drill.cli",

@@ -398,6 +398,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
     ({"postgresql_allowed_clients": []}, "Set both, or neither for the socket only"),
     ({"postgresql_listen_addresses": ["database.example.test"]}, "listen_addresses has database.example.test"),
     ({"postgresql_tls_key": ""}, "connections from other hosts must be encrypted"),
+    ({"postgresql_users": [{"name": "archive"}, {"name": "a", "acts_as": "nobody"}]}, "has acts_as nobody"),
     ({"postgresql_users": [{"name": "mastodon"}, {"name": "archive"}]}, "mastodon may come over the network"),
     (client(address="0.0.0.0/0"), "has address(es) 0.0.0.0/0"),
     (client(address="::/0"), "has address(es) ::/0"),

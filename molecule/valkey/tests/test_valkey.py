@@ -330,7 +330,7 @@ def test_second_run_restarts_nothing_and_reports_what_the_kernel_should_do(local
 
 def test_newer_files_are_taken_over_once(local: Host, remote: Host) -> None:
     """A run that was cut off before its restart is finished by the next, a renewed certificate is handed over."""
-    local.check_output("touch /etc/valkey/meentwerk.acl")
+    local.check_output("touch /etc/valkey/meentwerk.conf")
     remote.check_output("touch /etc/ssl/meentwerk/cache.example.test/privkey.pem")
     before = [main_pid(reach(name)) for name in BOTH]
     done = converge("all")
@@ -339,6 +339,16 @@ def test_newer_files_are_taken_over_once(local: Host, remote: Host) -> None:
     assert not set(before) & set(after)
     assert converge("all").returncode == 0
     assert [main_pid(reach(name)) for name in BOTH] == after
+
+
+def test_changed_users_need_no_restart(local: Host) -> None:
+    local.check_output("touch /etc/valkey/meentwerk.acl")
+    before = main_pid(reach("valkey-1"))
+    done = converge("valkey-1")
+    assert "changed=2 " in done.stdout, done.stdout  # it is seen, and read
+    assert main_pid(reach("valkey-1")) == before
+    again = converge("valkey-1")
+    assert "changed=0 " in again.stdout, again.stdout
 
 
 def test_dry_run_on_a_stopped_server_says_that_it_would_start_it(local: Host) -> None:

@@ -123,6 +123,17 @@ def hold_problems(hold: Path, serve: bool) -> list[str]:
     ]
 
 
+def leaving_problems(marker: Path) -> list[str]:
+    """Say that an instance leaves the federation: another environment would bring it back half, in a broken state."""
+    if not marker.exists():
+        return []
+    return [
+        f"This instance is leaving the federation for good ({marker} exists): playbooks/decommission.yml goes on with "
+        "it, and nothing else may. Is host_vars/INSTANCE/decommissioned.yml missing? Bring it back from version "
+        "control. Nothing was changed."
+    ]
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; {} where there is no file."""
     try:
@@ -173,6 +184,7 @@ def main() -> None:
         module.fail_json(msg=f"A file of the host is damaged, restore it from its backup: {error}")
     problems = [
         *hold_problems(configuration / "hold", given["serve"]),
+        *leaving_problems(configuration / "leaving"),
         *machine_problems(given["release"], _architecture(), _debian()),
         *filter(None, [path_problem(installed, given["release"], manifest)]),
         *domain_problems(record, domains),

@@ -6,7 +6,7 @@ from functools import cache
 
 import yaml
 
-from meentwerk.entries import names, values
+from meentwerk.entries import decommissioned, names, values
 from meentwerk.entries.document import Path_
 from meentwerk.entries.fleet import Fleet, Host, Value
 from meentwerk.entries.model import DEMO_ONLY, FIELDS
@@ -34,11 +34,17 @@ def check(fleet: Fleet) -> Iterator[Problem]:
         name: entry["instance_deployed"] for name, entry in fleet.host_vars.items() if "instance_deployed" in entry
     }
     before = {_key(value.data.get("domain")): name for name, value in deployed.items() if isinstance(value.data, dict)}
+    gone = decommissioned.records(fleet)
+    reserved = decommissioned.reserved(gone)
+    yield from decommissioned.malformed(gone)
     for host in fleet.instances():
         yield from within(host)
-        yield from _clashes(host, taken, _domains(host), "domain", deployed)
-        yield from _clashes(host, addresses, _addresses(host), "address", deployed)
-        yield from _deployed(host, deployed.get(host.name), before)
+        yield from decommissioned.misplaced(host)
+        yield from decommissioned.taken(host, _domains(host), reserved)
+        if host.name not in gone:  # its names are reserved by its record, and its machine is free
+            yield from _clashes(host, taken, _domains(host), "domain", deployed)
+            yield from _clashes(host, addresses, _addresses(host), "address", deployed)
+        yield from _deployed(host, deployed.get(host.name), {k: v for k, v in before.items() if k not in reserved})
 
 
 def _text(host: Host, name: str) -> str:

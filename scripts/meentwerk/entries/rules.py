@@ -12,7 +12,7 @@ from meentwerk.entries.names import HOST_NAME_PATTERN
 from meentwerk.entries.problem import Place, Problem, listed, nearest, quoted
 
 # What else of ours may stand in an operator's files under the prefix of the entry
-OPERATORS_OWN = ("instance_secrets", "instance_deployed")
+OPERATORS_OWN = ("instance_secrets", "instance_deployed", "instance_decommissioned")
 SECRET_KEY = re.compile(
     r"(?i)((password|passwd|passphrase|wachtwoord|passwort)s?"
     r"|(^|[_-])(pwd|secrets?|tokens?|(private|secret|api|access)[_-]?keys?|secret[_-]key[_-]base|credentials?))$"

@@ -83,3 +83,10 @@ def test_role_and_catalogue_agree(info: ModuleType) -> None:
     assert set(info.REASONS) == set(forms) == set(SECRETS)
     assert {name for name in forms if not catalogue.KINDS[name].rotation.startswith("never")} == set(info.ROTATABLE)
     assert info.fingerprint("a", "b", "c") == catalogue.fingerprint("a", "b", "c")
+
+
+def test_an_instance_that_leaves_the_federation_is_not_set_up_again(info: ModuleType, tmp_path: Path) -> None:
+    assert info.leaving_problems(tmp_path / "leaving") == []
+    (tmp_path / "leaving").write_text("agreed\n")
+    (problem,) = info.leaving_problems(tmp_path / "leaving")
+    assert "playbooks/decommission.yml" in problem
