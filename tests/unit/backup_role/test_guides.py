@@ -30,7 +30,8 @@ def executed() -> set[Form]:
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "play"):
                 continue
             name = node.args[0]
-            assert isinstance(name, ast.Constant)
+            if not isinstance(name, ast.Constant):
+                continue  # a loop over verbs that have to refuse
             given = {word.arg for word in node.keywords if word.arg}
             # What only the test's surroundings need
             found.add((str(name.value), frozenset(given - {"drill_key", "drill_reports", "drill_group"})))
