@@ -5,6 +5,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -249,3 +250,17 @@ def test_the_list_of_the_entry_was_made_by_the_playbook(host: Host) -> None:
     assert found["ponds"]["disabled"] is True
     assert (SCENARIO / "lists/accounts.yml").is_file()
     assert Path(HOSTS).is_file()
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]], ids=["again", "check mode"])
+def test_the_playbook_has_nothing_left_to_do(options: list[str]) -> None:
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(HOSTS), "playbooks/accounts.yml", *options],
+        cwd=os.environ["MOLECULE_PROJECT_DIRECTORY"],
+        env=dict(os.environ, ANSIBLE_FORCE_COLOR="0", ANSIBLE_NOCOLOR="1"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+    assert done.stdout.count("changed=0 ") == done.stdout.count("changed="), done.stdout[-3000:]
