@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 STOP = Path("/root/stop")
-THREADS = 8
-PAUSE = 0.15  # seconds
+THREADS = 4
+PAUSE = 0.3  # seconds; the playbook runs on the same machine
 
 
 class Connection(http.client.HTTPConnection):
