@@ -221,7 +221,9 @@ def test_postgresql_may_write_where_pgbackrest_does(instance: Host) -> None:
 
 def test_another_cluster_is_refused(instance: Host) -> None:
     """A host that replaces a lost one finds its predecessor's backups: it must not begin to write there."""
-    before = instance.check_output("find /srv/backup/tides -type f | sort | xargs sha256sum")
+    # But for the log, which the running service sends there all the time
+    look = "find /srv/backup/tides -type f -not -path '*/archive/tides/17-1/*' | sort | xargs sha256sum"
+    before = instance.check_output(look)
     done = instance.run(
         "cd /tmp && PYTHONPATH=/usr/local/lib/meentwerk-backup python3 -c %s",
         "from meentwerk_backup import backup, pgbackrest, tools\n"
@@ -231,7 +233,7 @@ def test_another_cluster_is_refused(instance: Host) -> None:
     )
     assert "6 repository near holds backups of tides from another database cluster" in done.stdout
     assert "run playbooks/restore.yml" in done.stdout
-    assert instance.check_output("find /srv/backup/tides -type f | sort | xargs sha256sum") == before
+    assert instance.check_output(look) == before
 
 
 WRONG = {
