@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from meentwerk.accounts import target
+from meentwerk.accounts import profiles, target
 from meentwerk.accounts.mastodon_py import Library
 from meentwerk.accounts.over_api import NATIVE
 from meentwerk.accounts.target import Target
@@ -64,6 +64,7 @@ def by_batch(batch: HostBatch, mark: str, number: int, domain: str) -> Measured:
         }
         for index in range(number)
     ]
+    say(f"bin/batch: {number} accounts in one start")
     seconds = timed(lambda: batch.run("accounts", items))
     return Measured("bin/batch", number, seconds, seconds)
 
@@ -76,15 +77,17 @@ def by_tootctl(host: Host, mark: str, number: int, domain: str) -> Measured:
             name = f"t{mark}{index}"
             tootctl(host, "accounts", "create", name, "--email", f"{name}@{domain}", "--confirmed")
 
+    say(f"tootctl: {number} accounts, one after the other")
     seconds = timed(work)
     return Measured("tootctl", number, seconds, seconds)
 
 
 def by_api(reach: Target, host: Host, mark: str, number: int, domain: str) -> float:
     """Sign accounts up and return the seconds of all requests, without the waits that the limit asks for."""
-    body = {"client_name": f"benchmark {mark}", "redirect_uris": NATIVE, "scopes": "read"}
+    body = {"client_name": f"benchmark {mark}", "redirect_uris": NATIVE, "scopes": profiles.SCOPES}
     application = reach.client.post("/api/v1/apps", body)
     library = Library(reach.client, None, (application["client_id"], application["client_secret"]))
+    say(f"API: {number} sign-ups")
     seconds = 0.0
     for index in range(number):
         tootctl(host, "cache", "clear")
@@ -97,7 +100,7 @@ def sign_up(library: Library, name: str, domain: str) -> None:
     library.call(
         "POST /api/v1/accounts",
         lambda mastodon: mastodon.create_account(
-            name, secrets.token_urlsafe(18), f"{name}@{domain}", agreement=True, scopes=["read"]
+            name, secrets.token_urlsafe(18), f"{name}@{domain}", agreement=True, scopes=profiles.SCOPES.split()
         ),
         repeatable=False,
     )

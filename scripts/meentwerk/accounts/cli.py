@@ -255,7 +255,9 @@ def _reach(
 
 def _over_api(reach: Target, rules: Policy, folder: Path, sealed: list[str], reason: str = "") -> OverApi:
     store = Store(folder / "credentials", reach.client.server.url, recipients(sealed))
-    return OverApi(reach.client, rules, journal.Journal.open(folder), store, Pending(folder), reason)
+    return OverApi(
+        reach.client, rules, journal.Journal.open(folder), store, Pending(folder), folder / "exports", reason
+    )
 
 
 def _checked(listed: Path, rules: Policy, reach: Target | None, *, as_json: bool, always: bool = False) -> Checked:

@@ -7,12 +7,14 @@ mailbox, so a list takes at least two runs: sign up and approve, and later the p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from meentwerk.accounts import planning, profiles
 from meentwerk.accounts.account import Account
 from meentwerk.accounts.applying import Outcome
 from meentwerk.accounts.credentials import Store
+from meentwerk.accounts.export import export_public
 from meentwerk.accounts.journal import Journal
 from meentwerk.accounts.mastodon_py import Library
 from meentwerk.accounts.pending import Pending, Signed
@@ -39,6 +41,7 @@ class OverApi:
     journal: Journal
     store: Store
     pending: Pending
+    exports: Path
     reason: str = ""
     """What the server's moderators read with each sign-up."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -100,9 +103,9 @@ class OverApi:
         attempt = self.journal.attempt_of(state.get("created_by"))
         if path := self.store.settle(account.username, attempt):
             kept = str(path)
-        self._use(account, state)
         if account.state != "present":
-            return Outcome(step, "changed", credentials=kept)
+            return self._end(step, state, kept)
+        self._use(account, state)
         if not any(difference.name == "profile" for difference in step.differences):
             return self._rest(step, state, kept)
         signed = self.pending.get(account.username)
@@ -112,6 +115,18 @@ class OverApi:
             return Outcome(step, WAITING, "its holder has not confirmed the mailbox yet; run it again then", kept)
         self._profile(account, signed)
         return self._rest(step, state, kept)
+
+    def _end(self, step: Step, state: State, kept: str) -> Outcome:
+        """Disable an account; one that goes for good leaves its posts behind first."""
+        if step.account.state == "absent" and not state.get("disabled"):
+            try:
+                export_public(self.client.as_token(None), self.exports, step.account.username)
+            except (NotAllowedError, NotFoundError) as error:
+                said = own_words(error.body) or error.message
+                why = f"its posts cannot be read without an account ({said}); state disabled ends it without an export"
+                return Outcome(step, "failed", why, kept)
+        self._use(step.account, state)
+        return Outcome(step, "changed", credentials=kept)
 
     def _rest(self, step: Step, state: State, kept: str) -> Outcome:
         """Say what a moderator cannot do over the API, else that it is done."""

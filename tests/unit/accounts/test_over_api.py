@@ -1,5 +1,6 @@
 """Another's server over its API: what a moderator is told, what waits for a holder, and interruptions."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -26,14 +27,28 @@ class Server:
         self.passwords: dict[str, str] = {}
         self.applications, self.revoked, self.profiles = 0, 0, 0
         self.tick: Callable[[], None] = lambda: None
-        self.closed = False
+        self.closed = self.hidden = False
+        self.posts = [{"id": "1"}, {"id": "2"}]
 
     def as_token(self, _token: str | None) -> "Server":
         return self
 
-    def pages(self, _path: str, params: dict[str, str], *, limit: int) -> Iterator[Any]:
+    def pages(self, path: str, params: dict[str, str] | None = None, *, limit: int) -> Iterator[Any]:
+        if path.endswith("/statuses"):
+            yield from self.posts
+            return
         assert limit == 200
-        yield from [person for name, person in self.people.items() if name.startswith(params.get("username", ""))]
+        yield from [
+            person for name, person in self.people.items() if name.startswith((params or {}).get("username", ""))
+        ]
+
+    def get(self, path: str, params: dict[str, str]) -> Any:
+        assert path == "/api/v1/accounts/lookup"
+        if self.hidden:
+            raise NotAllowedError(
+                "closed", "", status=401, body={"error": "This method requires an authenticated user"}
+            )
+        return self.people[params["acct"]]
 
     def post(self, path: str, body: Any = None) -> Any:
         self.tick()
@@ -106,6 +121,7 @@ def run(server: Server, folder: Path, accounts: list[Account]) -> tuple[OverApi,
         journal=Journal.open(folder),
         store=Store(folder / "credentials", "https://x.example"),
         pending=Pending(folder),
+        exports=folder / "exports",
     )
     return one, one.run(one.plan(accounts, one.states()))
 
@@ -185,3 +201,18 @@ def test_what_the_api_cannot_do_is_said(tmp_path: Path, server: Server) -> None:
     assert done[0].error == "the API gives no role: an administrator gives it Moderator"
     _, done = run(server, tmp_path, [Account(2, "other", "tides@tides.example.org", "Tides")])
     assert done[0].outcome == "conflict"
+
+
+def test_an_account_that_ends_is_exported_before_it_is_disabled(tmp_path: Path, server: Server) -> None:
+    run(server, tmp_path, [account("tides")])
+    server.hidden = True
+    _, done = run(server, tmp_path, [account("tides", state="absent")])
+    assert "its posts cannot be read without an account" in done[0].error
+    assert not server.people["tides"]["disabled"]
+    server.hidden = False
+    assert outcomes(run(server, tmp_path, [account("tides", state="absent")])[1]) == ["changed"]
+    assert server.people["tides"]["disabled"]
+    (path,) = (tmp_path / "exports").iterdir()
+    assert json.loads(path.read_text())["statuses"] == server.posts
+    again, done = run(server, tmp_path, [account("tides", state="absent")])
+    assert (outcomes(done), again.writes) == (["unchanged"], 0)
