@@ -6,6 +6,7 @@ The first build ran in converge.yml, on an embedded host made for it; the ones h
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -159,7 +160,7 @@ def test_killed_and_then_finished_without_network_on_another_builder_it_is_the_s
     assert again.read_bytes() == first_built.read_bytes()
 
 
-def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, tmp_path: Path) -> None:
+def test_behind_a_proxy_that_knows_the_mirrors_with_some_gems_kept(build: Build, host: Host, tmp_path: Path) -> None:
     given = json.loads((MIRRORS / "variables.json").read_text())
     proxy = given["release_build_git_mirror"].removesuffix("/git")
     known_to_it = "http://sources.example.test"
@@ -173,8 +174,18 @@ def test_behind_a_proxy_that_alone_knows_the_mirrors(build: Build, host: Host, t
     for name, age in ((".exchange-long-ago", 2 * 86400), (".exchange-of-another-build", 60)):
         (releases / name).mkdir(parents=True)
         os.utime(releases / name, (time.time() - age,) * 2)
+    # Of the downloads that were kept, gems are left, and one of them is not
+    downloads = tmp_path / "downloads"
+    kept = json.loads((EPHEMERAL / "downloads/manifests/1.0.0-amd64.json").read_text())
+    shutil.copytree(EPHEMERAL / "downloads/gems", downloads / "gems", symlinks=True)
+    (downloads / "gems/counting-1.2.0.gem").unlink()
+    (downloads / "manifests").mkdir()
+    (downloads / "manifests/1.0.0-amd64.json").write_text(
+        json.dumps({path: digest for path, digest in kept.items() if path.startswith("gems/")})
+    )
     code, said = build(
         **mirrors,
+        release_build_downloads=str(downloads),
         release_build_debian_mirror=f"{known_to_it}/debian",
         release_build_proxy={"http": proxy, "https": proxy},
     )

@@ -28,8 +28,7 @@ DOWNLOAD_ONLY = {"BUNDLE_NO_INSTALL": "true"}
 
 def install(bench: Bench) -> None:
     """Bring all gems into vendor/cache, compile them into vendor/bundle, and keep what was brought."""
-    for name in ("vendor/bundle", "vendor/cache"):
-        shutil.rmtree(bench.app / name, ignore_errors=True)
+    empty(bench.app)
     configuration = bench.folder(bench.app / ".bundle", empty=True) / "config"
     configuration.write_text(
         "---\n" + "".join(f'{key}: "{value}"\n' for key, value in SETTINGS.items()), encoding="utf-8"
@@ -40,8 +39,8 @@ def install(bench: Bench) -> None:
     if not complete(bench, kept, cache):
         if bench.plan.offline:
             raise lacking(bench)
-        # Beside a folder vendor/cache, bundler asks no server
-        shutil.rmtree(cache, ignore_errors=True)
+        # Beside a folder vendor/cache, bundler asks no server; a gem from git that the look unpacked counts as brought
+        empty(bench.app)
         bench.run(["bundle", "cache"], "bring the gems", network=True, extra={**BUILD_ONLY, **DOWNLOAD_ONLY})
     shutil.rmtree(bench.app / "vendor/bundle", ignore_errors=True)
     jobs = str(os.cpu_count() or 1)
@@ -56,6 +55,12 @@ def install(bench: Bench) -> None:
     # Bundler notes there what it was told in passing
     configuration.write_text(settings, encoding="utf-8")
     remove_cache(bench.app)
+
+
+def empty(app: Path) -> None:
+    """Remove what an earlier try has brought or compiled."""
+    for name in ("vendor/bundle", "vendor/cache"):
+        shutil.rmtree(app / name, ignore_errors=True)
 
 
 def complete(bench: Bench, kept: Path, cache: Path) -> bool:
