@@ -11,7 +11,7 @@ import typer
 
 from meentwerk.console import Json, note, say, show_json, show_table
 from meentwerk.embedded import hosts, image, network
-from meentwerk.embedded.state import locked, state_directory
+from meentwerk.embedded.state import state_directory
 from meentwerk.errors import MeentwerkError, UsageError
 from meentwerk.exits import Exit
 
@@ -148,16 +148,18 @@ def image_command(
         Path | None, typer.Option(help="Make a layer: this sh script runs inside the parent.", show_default=False)
     ] = None,
     parent: Annotated[str, typer.Option(help="Image under the layer.")] = "base",
-    if_old: Annotated[bool, typer.Option("--if-old", help="Only when there is none, or it is too old.")] = False,
+    if_old: Annotated[
+        bool, typer.Option("--if-old", help="Only when there is none, it is too old, or its script or parent changed.")
+    ] = False,
     list_all: Annotated[bool, typer.Option("--list", help="Only show the images there are.")] = False,
     json: Json = False,
 ) -> None:
     """Build the base image anew, or a layer over another image."""
     if not list_all:
         if run:
-            image.ensure(parent)
-            with locked("image-lock"):
-                image.build_layer(name, parent, run.read_text(), network.resolver())
+            if not run.is_file():
+                raise UsageError(f"there is no script {run}", cure="--run names an sh script to run in the parent")
+            image.ensure_layer(name, parent, run.read_text(), network.resolver(), rebuild=not if_old)
         elif name == "base":
             image.ensure("base", rebuild=not if_old)
         else:

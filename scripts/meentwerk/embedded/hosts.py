@@ -51,21 +51,23 @@ def from_inventory(path: Path) -> list[Wanted]:
     if not path.exists():
         raise UsageError(f"there is no inventory {path}", cure="name a YAML inventory or a folder with one")
     _start_ansible()
+    from ansible.inventory.helpers import get_group_vars  # type: ignore[import-untyped]  # noqa: PLC0415
     from ansible.inventory.manager import InventoryManager  # type: ignore[import-untyped]  # noqa: PLC0415
     from ansible.parsing.dataloader import DataLoader  # type: ignore[import-untyped]  # noqa: PLC0415
 
     manager = InventoryManager(loader=DataLoader(), sources=[str(path)])
     wanted = []
     for host in manager.get_hosts():
-        if host.vars.get("ansible_connection") == "local":
+        given = get_group_vars(host.get_groups()) | host.vars
+        if given.get("ansible_connection") == "local":
             continue
         wanted.append(
             Wanted(
                 host.name,
-                str(host.vars.get("ansible_host", "")),
-                str(host.vars.get("embedded_host_ip6", "")),
-                [str(alias) for alias in host.vars.get("embedded_host_aliases", [])],
-                str(host.vars.get("embedded_host_image", "base")),
+                str(given.get("ansible_host", "")),
+                str(given.get("embedded_host_ip6", "")),
+                [str(alias) for alias in given.get("embedded_host_aliases", [])],
+                str(given.get("embedded_host_image", "base")),
             )
         )
     if not wanted:

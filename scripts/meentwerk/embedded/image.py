@@ -3,6 +3,7 @@
 An image is a folder NAME-BUILD that never changes once it has its name; a host keeps the build it started from.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -67,11 +68,14 @@ CAUSES = (
 
 @dataclass
 class Image:
-    """A finished build: `build` is its time in seconds, `parent` the folder name of the image under a layer."""
+    """A finished build: `build` is its time in seconds; of a layer, `parent` is the folder name of the image under it
+    and `script` the SHA-256 of what made it.
+    """
 
     name: str
     build: int
     parent: str | None = None
+    script: str | None = None
 
     @property
     def folder(self) -> str:
@@ -240,6 +244,7 @@ def build_layer(name: str, parent: str, script: str, resolv_conf: str) -> Image:
             f"there is no image {parent}", cure="scripts/embedded-host image --list names those there are"
         )
     require_space(SPACE_MB, "an image")
+    note(f"building the image {name} over {under.folder}")
     with _workshop(name) as folder:
         for part in ("tree/etc", "work", "root"):
             (folder / part).mkdir(parents=True)
@@ -257,7 +262,34 @@ def build_layer(name: str, parent: str, script: str, resolv_conf: str) -> Image:
             raise _explain(f"building the image {name}", done.stdout)
         shutil.rmtree(folder / "work")
         shutil.rmtree(folder / "root", ignore_errors=True)
-        return _finish(folder, Image(name, int(time.time()), under.folder))
+        return _finish(folder, Image(name, int(time.time()), under.folder, digest(script)))
+
+
+def digest(script: str) -> str:
+    """Return by what a layer is known to be made by this script."""
+    return hashlib.sha256(script.encode()).hexdigest()
+
+
+def ensure_layer(
+    name: str, parent: str, script: str, resolv_conf: str, max_age_days: float = MAX_AGE_DAYS, *, rebuild: bool = False
+) -> Image:
+    """Return the newest build of a layer; made anew when it is too old, or its parent or its script is another.
+
+    When a renewal cannot reach the archive, the older image of the same script serves and a line says so.
+    """
+    under = ensure(parent, max_age_days)
+    with locked("image-lock"):
+        image = current(name)
+        same = image and image.script == digest(script)
+        if image and same and image.parent == under.folder and image.age_days <= max_age_days and not rebuild:
+            return image
+        try:
+            return build_layer(name, parent, script, resolv_conf)
+        except MeentwerkError as error:
+            if not image or not same or rebuild:
+                raise
+            note(f"{error}\nusing the image of {image.age_days:.0f} days ago")
+            return image
 
 
 def ensure(name: str, max_age_days: float = MAX_AGE_DAYS, *, rebuild: bool = False) -> Image:

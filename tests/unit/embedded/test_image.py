@@ -20,8 +20,8 @@ def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make(name: str, build: int, parent: str | None = None) -> Image:
-    made = Image(name, build, parent)
+def make(name: str, build: int, parent: str | None = None, script: str | None = None) -> Image:
+    made = Image(name, build, parent, script)
     made.tree.mkdir(parents=True)
     (made.tree.parent / "meta.json").write_text(json.dumps(asdict(made)))
     return made
@@ -65,6 +65,62 @@ def test_layers_stand_over_their_parents() -> None:
     base = make("base", NOW - 10)
     layer = make("web", NOW, base.folder)
     assert image.lower_directories(layer.folder) == f"{layer.tree}:{base.tree}"
+
+
+@pytest.fixture
+def layers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the scripts that layers were built with."""
+    built: list[str] = []
+
+    def build(name: str, parent: str, script: str, _resolv_conf: str) -> Image:
+        under = image.current(parent)
+        assert under
+        built.append(script)
+        return make(name, NOW, under.folder, image.digest(script))
+
+    monkeypatch.setattr(image, "build_layer", build)
+    return built
+
+
+def test_a_layer_is_built_once(layers: list[str]) -> None:
+    make("base", NOW - 10)
+    first = image.ensure_layer("web", "base", "apt-get install nginx", "")
+    assert image.ensure_layer("web", "base", "apt-get install nginx", "") == first
+    assert layers == ["apt-get install nginx"]
+
+
+def test_a_layer_of_another_script_is_made_anew(layers: list[str]) -> None:
+    base = make("base", NOW - 10)
+    make("web", NOW - 5, base.folder, image.digest("apt-get install apache2"))
+    image.ensure_layer("web", "base", "apt-get install nginx", "")
+    assert layers == ["apt-get install nginx"]
+
+
+@pytest.mark.parametrize(("days", "parents"), [(8, 1), (0, 2)], ids=["too old", "over an older base"])
+def test_an_old_layer_is_made_anew(layers: list[str], days: int, parents: int) -> None:
+    bases = [make("base", NOW - 10 * step) for step in range(parents)]
+    make("web", int(NOW - 100 - days * DAY), bases[-1].folder, image.digest("true"))
+    assert image.ensure_layer("web", "base", "true", "").parent == bases[0].folder
+    assert layers == ["true"]
+
+
+@pytest.mark.parametrize(("known", "serves"), [("true", True), ("false", False)])
+def test_an_old_layer_serves_when_the_archive_is_away_and_its_script_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], known: str, serves: bool
+) -> None:
+    base = make("base", NOW - 10)
+    old = make("web", int(NOW - 8 * DAY), base.folder, image.digest(known))
+
+    def fail(*_: object) -> Image:
+        raise MeentwerkError("the Debian archive does not answer")
+
+    monkeypatch.setattr(image, "build_layer", fail)
+    if serves:
+        assert image.ensure_layer("web", "base", "true", "") == old
+        assert "using the image of 8 days ago" in capsys.readouterr().err
+    else:
+        with pytest.raises(MeentwerkError, match="does not answer"):
+            image.ensure_layer("web", "base", "true", "")
 
 
 @pytest.mark.parametrize(
