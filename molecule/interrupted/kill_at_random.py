@@ -2,9 +2,12 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
+
+sys.path.insert(0, os.environ["MOLECULE_PROJECT_DIRECTORY"])
+
+from tests.ending import kill_all
 
 RUNS = 5
 # The site has some 135 tasks, also where most is done; each run may go this much further than the one before
@@ -22,18 +25,16 @@ def run_and_kill(target: int) -> str:
         stdin=subprocess.DEVNULL,
         text=True,
         env=environment,
-        start_new_session=True,
     )
     assert process.stdout
     tasks, line = 0, ""
     for line in process.stdout:
         tasks += line.startswith(("TASK [", "RUNNING HANDLER ["))
         if tasks >= target:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_all(process)
             break
     else:
         sys.exit(f"the playbook ended by itself after {tasks} tasks, with code {process.wait()}")
-    process.wait()
     return line.strip()
 
 

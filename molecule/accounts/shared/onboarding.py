@@ -50,7 +50,6 @@ class Onboarding:
             stdin=subprocess.DEVNULL,
             text=True,
             env=os.environ | environment,
-            start_new_session=True,
         )
 
     def run(self, command: str, *arguments: str, **environment: str) -> tuple[int, str]:

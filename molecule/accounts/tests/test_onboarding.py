@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,8 @@ from meentwerk.api import Client, Server
 from meentwerk.cli import run as run_here
 from onboarding import ADDRESS, CA_FILE, DOMAIN, HOSTS, INSTANCE, SCENARIO, Onboarding
 from testinfra.host import Host
+
+from tests.ending import kill_all
 
 # The thousand of docs/accounts.md is for a quiet machine: MEENTWERK_TEST_ACCOUNTS=1000 molecule test -s accounts
 MANY = int(os.environ.get("MEENTWERK_TEST_ACCOUNTS", "250"))
@@ -92,7 +93,7 @@ def test_killed_at_ten_random_moments_it_is_finished_without_a_double(onboarding
         moment = chance.uniform(0.5, length)
         time.sleep(moment)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_all(process)
             killed += 1
         else:
             length = max(1.0, length / 2)

@@ -1,7 +1,5 @@
 """Back to a moment: what somebody deleted returns; a restore that was cut off is run again."""
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from calamity import DOMAIN, PROJECT, command, play, sql
 from testinfra.host import Host
 
 from benchmarks.people import People
+from tests.ending import kill_all
 
 CONSENT = {"restore_consent": DOMAIN}
 COUNT = "SELECT count(*) FROM statuses"
@@ -52,20 +51,17 @@ def kill_restore_at(due: Callable[[], bool]) -> bool:
         stderr=subprocess.DEVNULL,
         stdin=subprocess.DEVNULL,
         cwd=PROJECT,
-        start_new_session=True,
     )
     try:
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
             if due():
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(process)
                 return True
             time.sleep(0.05)
         return False
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_all(process)
 
 
 def test_cut_off_and_run_again(instance: Host) -> None:

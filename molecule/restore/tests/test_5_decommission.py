@@ -1,9 +1,7 @@
 """The end of an instance: nothing without consent, all is kept, every server told, nothing left; and never again."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from calamity import DOMAIN, HOSTS, NAME, PROJECT, command, play, sql
 from testinfra.host import Host
 
 from benchmarks.people import People
+from tests.ending import kill_all
 
 SERVERS = ("one.example.org", "two.example.org", "three.example.org")
 AGREED = {"decommission_consent": DOMAIN}
@@ -53,13 +52,11 @@ def kill_when(due: Callable[[], bool], **variables: object) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=PROJECT,
-        start_new_session=True,
     )
     deadline = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < deadline:
         if due():
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill_all(process)
             return
         time.sleep(0.05)
     process.wait()

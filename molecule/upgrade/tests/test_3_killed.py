@@ -1,7 +1,6 @@
 """kill -9 at every stage: the next run completes."""
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from fleet import PROJECT, command, in_service, nothing_lost, play, release_id, 
 from testinfra.host import Host
 
 from benchmarks.people import People
+from tests.ending import kill_all
 
 LIMIT = "--limit=upgrade-1"
 # What the playbook prints when it begins a stage on the controller's side
@@ -45,14 +45,12 @@ def kill_playbook_at(task: str) -> bool:
         text=True,
         cwd=PROJECT,
         env=dict(os.environ, ANSIBLE_NOCOLOR="1", PYTHONUNBUFFERED="1"),
-        start_new_session=True,
     )
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("TASK [") and task in line:
             time.sleep(0.05)  # it is on its way to the host, or runs there
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            kill_all(process)
             return True
     process.wait()
     return False
