@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "shared"), str(Path(__file__).parents[3])]
+sys.path.insert(0, str(Path(__file__).parents[1] / "shared"))
 
 from onboarding import Onboarding
 
