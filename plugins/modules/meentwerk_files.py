@@ -55,7 +55,7 @@ EXAMPLES = r"""
     files:
       - {path: /etc/systemd/journald.conf.d, state: directory}
       - path: /etc/systemd/journald.conf.d/50-meentwerk.conf
-        content: "{{ lookup('ansible.builtin.template', 'journald.conf.j2') }}"
+        content: "{{ lookup('meentwerk_template', 'journald.conf.j2') }}"
       - {path: /etc/localtime, state: link, target: /usr/share/zoneinfo/Etc/UTC}
 """
 RETURN = r"""

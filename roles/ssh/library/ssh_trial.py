@@ -33,7 +33,7 @@ author: Meentwerk contributors
 EXAMPLES = r"""
 - name: Try another port
   ssh_trial:
-    content: "{{ lookup('ansible.builtin.template', 'sshd_config.j2') }}"
+    content: "{{ lookup('meentwerk_template', 'sshd_config.j2') }}"
     user: beheer
     connection: 192.0.2.7 50022 192.0.2.10 22
     previous: /var/lib/meentwerk/ssh/previous
