@@ -10,6 +10,8 @@ import yaml
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
+from tests.refusals import refusals
+
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 PSQL = "psql -X --no-align --tuples-only --set ON_ERROR_STOP=1"
 PASSWORD = "only-for-this-test-1"
@@ -410,26 +412,12 @@ WRONG: list[tuple[dict[str, object], str]] = [
 
 
 @pytest.fixture(scope="module")
-def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Every wrong request in one run, each a host at an address of the documentation range that nobody answers."""
-    entry = yaml.safe_load(Path(os.environ["MOLECULE_HOSTS"]).read_text())["all"]["hosts"]["postgresql-2"]
-    hosts = {
-        f"wrong-{number}": entry | {"ansible_host": "192.0.2.99", "ansible_ssh_timeout": 1} | change
-        for number, (change, _) in enumerate(WRONG)
-    }
-    inventory = tmp_path_factory.mktemp("wrong") / "hosts.yml"
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}))
-    done = play(str(inventory), "--forks=20")
-    told: dict[str, str] = {}
-    # Ansible prints "failed: [host] ..." for the item that broke the rule
-    for line in done.stdout.split("failed: [")[1:]:
-        name, _, message = line.partition("]")
-        told[name] = told.get(name, "") + message.replace('\\"', '"')
-    return told
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Every wrong request in one run."""
+    return refusals(play, "postgresql-2", (change for change, _ in WRONG), tmp_path_factory.mktemp("wrong"))
 
 
 @pytest.mark.parametrize("number", range(len(WRONG)), ids=[message for _, message in WRONG])
-def test_wrong_request_is_refused_before_any_host_is_reached(refusals: dict[str, str], number: int) -> None:
-    told = refusals[f"wrong-{number}"]
-    assert WRONG[number][1] in told
-    assert "UNREACHABLE" not in told
+def test_wrong_request_is_refused_before_any_host_is_reached(told: dict[str, str], number: int) -> None:
+    assert WRONG[number][1] in told[f"wrong-{number}"]
+    assert "UNREACHABLE" not in told[f"wrong-{number}"]
