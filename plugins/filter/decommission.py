@@ -9,26 +9,32 @@ VALUE = re.compile(r"SELF_DESTRUCT=([A-Za-z0-9+/=_-]+--[0-9a-f]+)")
 ENABLED = "Self-destruct mode is already enabled"
 DONE = "Every deletion notice has been sent"
 RETRIES = "scheduled for retry"
+# playbooks/decommission/progress.sh: of all jobs that are tried again, those that tell other servers something
+DELIVERIES = re.compile(r"^Deliveries that wait for another attempt: (\d+)$", re.MULTILINE)
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 STATES = ("serving", "leaving", "removing", "gone")
 
 
 def progress(output: str) -> dict[str, Any]:
-    """Read what `tootctl self-destruct` says.
+    """Read what `tootctl self-destruct` says, and the number of waiting deliveries where it was counted.
 
     `enabled`: the server knows that it leaves. `value`: what the environment needs before it does, or empty.
     `done`: every server was told. `retries`: each was tried once, and some did not answer. `sentence`: for people.
+    Upstream counts other jobs too, such as mail that nobody takes: where no delivery is among them, all were told.
     """
-    text = COLOURS.sub("", output)
+    text = COLOURS.sub("", output).replace("\r", "")
+    waiting = DELIVERIES.search(text)
+    text = DELIVERIES.sub("", text)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     found = VALUE.search(text)
     enabled = ENABLED in text
+    told = waiting is not None and int(waiting[1]) == 0
     return {
         "enabled": enabled,
         "value": found[1] if found else "",
-        "done": enabled and DONE in text,
-        "retries": enabled and RETRIES in text,
+        "done": enabled and (DONE in text or (RETRIES in text and told)),
+        "retries": enabled and RETRIES in text and not told,
         "sentence": (lines[-1].rstrip(".!") if lines else "it said nothing") + ".",
     }
 
@@ -50,7 +56,8 @@ def plan(state: str, domain: str, counts: Mapping[str, int], servers: int, repos
             backup or "No last backup is made: the archive is all that stays.",
         ],
         "leaving": [
-            f"{domain} leaves the federation for good: {_number(servers, 'server')} are told that {accounts} are gone. "
+            f"{domain} leaves the federation for good: {_number(servers, 'server is', 'servers are')} told that "
+            f"{_number(counts.get('accounts', 0), 'account is', 'accounts are')} gone. "
             "Nobody can take that back, no backup either. Every visitor gets 410.",
             "Sidekiq runs until every server was told; that can take days.",
         ],

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule  # type: ignore[import-untyped]
@@ -55,11 +56,15 @@ DIRECT = 3  # visibility of a post that only those mentioned can read (Mastodon'
 
 
 class Kind(NamedTuple):
-    """One kind of row: its table, which rows, and which columns; columns that a release does not have are left out."""
+    """One kind of row: its table, which rows, and which columns; columns that a release does not have are left out.
+
+    `links`: what is only a number here and may be another server's, by its address: name -> (column, its table).
+    """
 
     table: str
     where: str
     columns: str
+    links: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
 
 KINDS: Mapping[str, Kind] = {
@@ -74,6 +79,13 @@ KINDS: Mapping[str, Kind] = {
         f"t.account_id IN ({LOCAL})",
         "id account_id created_at edited_at text spoiler_text sensitive visibility language uri url in_reply_to_id "
         "in_reply_to_account_id reblog_of_id poll_id ordered_media_attachment_ids deleted_at",
+        {"in_reply_to_uri": ("in_reply_to_id", "statuses"), "reblog_of_uri": ("reblog_of_id", "statuses")},
+    ),
+    "quotes": Kind(
+        "quotes",
+        f"t.account_id IN ({LOCAL})",
+        "id account_id status_id quoted_status_id quoted_account_id state created_at",
+        {"quoted_uri": ("quoted_status_id", "statuses")},
     ),
     "edits": Kind(
         "status_edits",
@@ -92,6 +104,21 @@ KINDS: Mapping[str, Kind] = {
         "id account_id status_id type description file_file_name file_content_type file_file_size created_at",
     ),
     "rules": Kind("rules", "true", "id text hint priority created_at deleted_at"),
+    "rule_translations": Kind("rule_translations", "true", "id rule_id language text hint created_at"),
+    "terms_of_services": Kind(
+        "terms_of_services", "t.published_at IS NOT NULL", "id text changelog published_at effective_date created_at"
+    ),
+    "collections": Kind(
+        "collections",
+        f"t.account_id IN ({LOCAL})",
+        "id account_id name description description_html language sensitive discoverable created_at updated_at",
+    ),
+    "collection_items": Kind(
+        "collection_items",
+        f"t.collection_id IN (SELECT id FROM collections WHERE account_id IN ({LOCAL}))",  # noqa: S608  (a constant)
+        "id collection_id account_id position state created_at",
+        {"account_uri": ("account_id", "accounts")},
+    ),
     "announcements": Kind("announcements", "true", "id text published starts_at ends_at published_at created_at"),
     "domain_blocks": Kind(
         "domain_blocks", "true", "domain severity reject_media reject_reports public_comment private_comment created_at"
@@ -121,7 +148,7 @@ def condition(name: str, *, direct: bool) -> str:
     where = f"{KINDS[name].where} AND to_jsonb(t) ->> 'deleted_at' IS NULL"
     if name == "posts" and not direct:
         where += f" AND t.visibility <> {DIRECT}"
-    if name in ("edits", "media") and not direct:
+    if name in ("edits", "media", "quotes") and not direct:
         where += f" AND t.status_id NOT IN (SELECT id FROM statuses WHERE visibility = {DIRECT})"  # noqa: S608  (a number)
     return where
 
@@ -129,9 +156,15 @@ def condition(name: str, *, direct: bool) -> str:
 def query(name: str, *, direct: bool) -> str:
     """Give the question for the rows of a kind, each as one line of JSON, the oldest first."""
     columns = ", ".join(f"'{column}'" for column in KINDS[name].columns.split())
+    links = "".join(
+        f" || jsonb_build_object('{link}', (SELECT coalesce(to_jsonb(r) ->> 'url', to_jsonb(r) ->> 'uri') "  # noqa: S608
+        f"FROM {table} r WHERE r.id = t.{column}))"
+        for link, (column, table) in KINDS[name].links.items()
+    )
     return (
         "SELECT (SELECT jsonb_object_agg(key, value) FROM jsonb_each(to_jsonb(t)) "  # noqa: S608  (names from above)
-        f"WHERE key IN ({columns})) FROM {KINDS[name].table} t WHERE {condition(name, direct=direct)} ORDER BY t.id"
+        f"WHERE key IN ({columns})){links} FROM {KINDS[name].table} t "
+        f"WHERE {condition(name, direct=direct)} ORDER BY t.id"
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from . import accounts, logs, release, security, self_destruct, tasks
+from . import accounts, feeds, logs, release, security, self_destruct, tasks
 from .cache import connect
 from .clock import ago
 from .config import Config, run
@@ -43,6 +43,11 @@ def parser() -> argparse.ArgumentParser:
     remove.set_defaults(command=preview_cards_remove)
     cache = groups.add_parser("cache", help="manage the cache").add_subparsers(dest="verb", required=True)
     cache.add_parser("clear", help="clear the cache").set_defaults(command=cache_clear)
+    timelines = groups.add_parser("feeds", help="manage home timelines").add_subparsers(dest="verb", required=True)
+    build = timelines.add_parser("build", help="make home timelines anew from the database")
+    build.add_argument("username", nargs="?")
+    build.add_argument("--all", action="store_true")
+    build.set_defaults(command=feeds_build)
     leave = groups.add_parser("self-destruct", help="tell every known server that all accounts are gone")
     leave.set_defaults(command=leave_federation)
     return root
@@ -163,6 +168,21 @@ def cache_clear(services: Services, _session: Session, _args: argparse.Namespace
         for key in services.valkey.scan_iter(pattern, count=1000):
             services.valkey.delete(key)
     _say("OK")
+
+
+def feeds_build(services: Services, session: Session, args: argparse.Namespace) -> None:
+    """Make home timelines anew: those of one account, or of everybody who has one."""
+    if args.username and not args.all:
+        account = find(session, args.username)
+        if account is None:
+            raise CommandError("No such account")
+        chosen = [account.id]
+    else:
+        chosen = list(session.scalars(select(User.account_id)))
+    for account_id in chosen:
+        feeds.forget(services.valkey, account_id)
+        feeds.populate(session, services.valkey, account_id)
+    _say(f"Regenerated feeds for {len(chosen)} accounts")
 
 
 def leave_federation(services: Services, session: Session, _args: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from benchmarks.people import People
 
 STATED = 60  # seconds: the recovery point that docs/backup.md states
 MEDIA = "cd /var/lib/mastodon/media && find . -type f -not -path './cache/*' | sort | xargs sha256sum"
+HOME = "/api/v1/timelines/home?limit=40"
 HOLD = "/etc/mastodon/hold"
 KEYS = "grep --extended-regexp '^(ACTIVE_RECORD|SECRET_KEY|VAPID)' /etc/mastodon/mastodon.env | sort | sha256sum"
 
@@ -32,6 +33,8 @@ def test_the_host_is_lost_and_comes_back(instance: Host, people: People) -> None
         "for n in $(seq 20); do head -c 50000 /dev/urandom > /var/lib/mastodon/media/accounts/avatars/$n.jpg; done && "
         "chown -R mastodon:www-data /var/lib/mastodon/media/accounts"
     )
+    # The reader's timeline lies in Valkey from here on, as old as the snapshot
+    assert people.target.ask("GET", HOME, people.reader)[0] == 200
     made = play("backup", backup_label="before-the-storm")
     assert made.code == 0, made.text
     media, keys = instance.check_output(MEDIA), instance.check_output(KEYS)
@@ -63,6 +66,10 @@ def test_the_host_is_lost_and_comes_back(instance: Host, people: People) -> None
     assert late == [], "a post older than the stated recovery point is lost"
     # What came back is a beginning without holes
     assert all(when > max(kept) for when in lost.values())
+
+    _, home = people.target.ask("GET", HOME, people.reader)
+    newest = sorted((post for post in accepted if post in found), key=int)[-len(home) :]
+    assert {post["id"] for post in home} == set(newest), "what came back stands in the timelines of those who follow"
 
     assert host.check_output(MEDIA) == media
     assert host.check_output(KEYS) == keys

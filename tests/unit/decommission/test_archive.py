@@ -123,7 +123,16 @@ def test_no_column_holds_a_secret() -> None:
 def test_posts_to_single_people_can_be_left_out() -> None:
     assert f"visibility <> {MODULE.DIRECT}" in MODULE.query("posts", direct=False)
     assert "visibility <>" not in MODULE.query("posts", direct=True)
-    assert "NOT IN" in MODULE.query("media", direct=False)
+    for name in ("media", "edits", "quotes"):
+        assert "NOT IN" in MODULE.query(name, direct=False)
+
+
+def test_what_a_post_answers_boosts_or_quotes_is_named_by_its_address() -> None:
+    """The other post may be another server's and not in the archive: its number alone would say nothing."""
+    for name, links in (("posts", ("in_reply_to", "reblog_of")), ("quotes", ("quoted",))):
+        question = MODULE.query(name, direct=True)
+        for link in links:
+            assert f"'{link}_uri'" in question
 
 
 def test_a_full_disk_is_told_before(tmp_path: Path) -> None:

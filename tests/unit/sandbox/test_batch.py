@@ -56,6 +56,8 @@ def test_tootctl_has_the_operators_commands() -> None:
         "media remove --days 7",
         "preview_cards remove --days 30",
         "cache clear",
+        "feeds build --all",
+        "feeds build x",
     ):
         assert callable(parser.parse_args(words.split()).command)
 
