@@ -319,7 +319,7 @@ def main(
     tell(result)
     say(f"kept as {path}")
     if output is None:
-        write_page(result)
+        write_page(report.newest())  # as it was kept: rounded
 
 
 def terminated(_number: int, _frame: FrameType | None) -> NoReturn:
