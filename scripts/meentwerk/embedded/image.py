@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -280,16 +280,22 @@ def ensure_layer(
     under = ensure(parent, max_age_days)
     with locked("image-lock"):
         image = current(name)
-        same = image and image.script == digest(script)
-        if image and same and image.parent == under.folder and image.age_days <= max_age_days and not rebuild:
+        if image and image.script != digest(script):
+            image = None
+        if image and image.parent == under.folder and image.age_days <= max_age_days and not rebuild:
             return image
-        try:
-            return build_layer(name, parent, script, resolv_conf)
-        except MeentwerkError as error:
-            if not image or not same or rebuild:
-                raise
-            note(f"{error}\nusing the image of {image.age_days:.0f} days ago")
-            return image
+        return _renewed(None if rebuild else image, lambda: build_layer(name, parent, script, resolv_conf))
+
+
+def _renewed(old: Image | None, build: Callable[[], Image]) -> Image:
+    """Build an image; when that fails, the old one serves, if there is one."""
+    try:
+        return build()
+    except MeentwerkError as error:
+        if not old:
+            raise
+        note(f"{error}\nusing the image of {old.age_days:.0f} days ago")
+        return old
 
 
 def ensure(name: str, max_age_days: float = MAX_AGE_DAYS, *, rebuild: bool = False) -> Image:
@@ -309,13 +315,7 @@ def ensure(name: str, max_age_days: float = MAX_AGE_DAYS, *, rebuild: bool = Fal
             return image
         if image and image.age_days <= max_age_days and not rebuild:
             return image
-        try:
-            return build_base()
-        except MeentwerkError as error:
-            if not image or rebuild:
-                raise
-            note(f"{error}\nusing the image of {image.age_days:.0f} days ago")
-            return image
+        return _renewed(None if rebuild else image, build_base)
 
 
 def clear_remains() -> list[str]:
