@@ -59,6 +59,20 @@ def test_a_list_is_made_and_a_second_run_writes_nothing(tmp_path: Path, monkeypa
     assert again.writes == 0
 
 
+def test_a_thousand_from_one_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Rehearsal()
+    thousand = [account(f"team{number}", display_name=f"Team {number}") for number in range(1000)]
+    assert set(outcomes(apply(applying(server, tmp_path, monkeypatch), thousand)).values()) == {"created"}
+    assert len(server.people) == 1000
+    assert {name: [person.password] for name, person in server.people.items()} == {
+        name: password_of(tmp_path, name) for name in server.people
+    }
+    assert all(person.token is None for person in server.people.values())
+    again = applying(server, tmp_path, monkeypatch)
+    assert set(outcomes(apply(again, thousand)).values()) == {"unchanged"}
+    assert again.writes == 0
+
+
 def test_an_interruption_anywhere_is_finished_without_a_second_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
